@@ -1,0 +1,259 @@
+"""What the parts promise each other: sources, stages, models and sinks on one side, engines on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.core.batch import Cell, Columns, Reject, Rows
+from headrace.core.partition import Account, Partition
+from headrace.core.preprocess import Preprocess
+
+Pixels = NDArray[np.uint8]
+"""uint8 [H, W, 3], RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A piece of reading that any thread may do: `load` gives `rows` rows of about `nbytes` bytes."""
+
+    rows: int
+    nbytes: int
+    load: Callable[[], Rows]
+
+
+class Listing(Protocol):
+    """The input, enumerated: row i is always the same row."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        ...
+
+    @property
+    def key_name(self) -> str:
+        """The name of the key column in the output."""
+        ...
+
+    @property
+    def has_images(self) -> bool:
+        """Whether rows come with an image cell."""
+        ...
+
+    @property
+    def decodes(self) -> bool:
+        """Whether a user's stages see pixels; otherwise they see the cells as they were read."""
+        ...
+
+    @property
+    def remote(self) -> bool:
+        """Whether it lies on another machine: reads take long, and many may be under way at once."""
+        ...
+
+    @property
+    def burst_bytes(self) -> int:
+        """Bytes that can only be read together: the largest row group; 0 where every row is read by itself."""
+        ...
+
+    def inside(self, folder: str) -> bool:
+        """Whether any of its files lies below a local folder, given as an absolute path."""
+        ...
+
+    @property
+    def image_name(self) -> str:
+        """The image column's name, as stages see it."""
+        ...
+
+    def digest(self) -> str:
+        """A sha256, in hex, of what is read: keys and sizes."""
+        ...
+
+    def reads(self, start: int, stop: int, size: int) -> Iterator[Read]:
+        """Reads that cover rows `start` to `stop` in order, each of at most `size` rows."""
+        ...
+
+    def head(self, rows: int) -> Listing:
+        """The first `rows` rows."""
+        ...
+
+
+class Source(Protocol):
+    """Where rows come from; inert until `list` is called."""
+
+    def describe(self) -> dict[str, Any]:
+        """What the fingerprint holds of it, as JSON values, without credentials."""
+        ...
+
+    def list(self) -> Listing:
+        """Enumerates the input. Raises BadInput."""
+        ...
+
+
+class Decoder(Protocol):
+    """Makes pixels of cells; safe to call from many threads at once."""
+
+    def decode(self, cell: Cell) -> Pixels:
+        """The whole image, upright, RGB. Raises what makes the row a reject."""
+        ...
+
+    def decode_into(self, cell: Cell, slot: Pixels) -> None:
+        """Writes the model's window of the image into `slot`, uint8 [H, W, 3]. Raises what makes the row a reject."""
+        ...
+
+
+BatchFunction = Callable[[Columns], Columns]
+
+
+class Stage(Protocol):
+    """A user's function or class over batches."""
+
+    @property
+    def name(self) -> str:
+        """How plan and report call it."""
+        ...
+
+    @property
+    def batch_size(self) -> int | None:
+        """Rows a call, where the user fixed it."""
+        ...
+
+    @property
+    def workers(self) -> int | None:
+        """Workers, where the user fixed them."""
+        ...
+
+    @property
+    def num_gpus(self) -> float:
+        """GPUs a worker asks for."""
+        ...
+
+    @property
+    def is_class(self) -> bool:
+        """Whether every worker builds (and so loads) something of its own."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What the fingerprint holds of it, as JSON values."""
+        ...
+
+    def open(self) -> BatchFunction:
+        """Builds one worker: loads what it loads. The result maps a batch's columns to new columns of equal length."""
+        ...
+
+
+class Request(Protocol):
+    """One place for a batch in the model; used by one thread at a time, several may be in flight."""
+
+    def __call__(self, tensor: Pixels, rows: int) -> Columns:
+        """Runs the model on uint8 [capacity, H, W, 3], borrowed until return; outputs by name, `rows` rows each,
+        owned."""
+        ...
+
+
+class Session(Protocol):
+    """A loaded model at one precision and batch capacity."""
+
+    @property
+    def streams(self) -> int:
+        """How many batches the device works on at once."""
+        ...
+
+    def request(self) -> Request:
+        """A new place for a batch."""
+        ...
+
+
+class Model(Protocol):
+    """A model that takes photos, on one runtime; inert but for reading the file's header."""
+
+    @property
+    def name(self) -> str:
+        """How plan and report call it."""
+        ...
+
+    @property
+    def runtime(self) -> str:
+        """ "openvino", "onnxruntime" or "torch"."""
+        ...
+
+    @property
+    def runtime_version(self) -> str:
+        """The runtime's version."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """ "cpu" or "cuda"."""
+        ...
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """What it expects of its images."""
+        ...
+
+    @property
+    def preprocess_source(self) -> str:
+        """Where `preprocess` came from, for the plan."""
+        ...
+
+    @property
+    def precisions(self) -> Sequence[str]:
+        """What it can run in on this machine, fp32 first; without int8, which is only taken by name."""
+        ...
+
+    def digest(self) -> str:
+        """A sha256, in hex, of the weights and graph."""
+        ...
+
+    def load(self, precision: str, batch_size: int, streams: int, calibration: Pixels | None = None) -> Session:
+        """Loads or compiles it. `calibration`: uint8 [N, H, W, 3] photos, for int8."""
+        ...
+
+
+class Head(Protocol):
+    """Turns a model's outputs into the columns that are written."""
+
+    @property
+    def task(self) -> str:
+        """ "classify", "embed" or "raw"."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What the fingerprint holds of it, as JSON values."""
+        ...
+
+    def __call__(self, outputs: Columns) -> Columns:
+        """Columns to write, of as many rows."""
+        ...
+
+
+class Sink(Protocol):
+    """Where finished partitions go; publishing one is a single atomic act."""
+
+    def committed(self) -> dict[int, Account]:
+        """The partitions that are already there, by number."""
+        ...
+
+    def publish(self, partition: Partition, columns: Columns, account: Account, rejects: Sequence[Reject]) -> Account:
+        """Writes rejects, then the part. Whoever comes second discards its work and gets the first one's account."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A model stage: the model, what becomes of its outputs, and how it sees photos."""
+
+    model: Model
+    head: Head
+    decoder: Decoder
+    precision: str = "auto"
+    min_agreement: float = 0.99
+
+    @property
+    def name(self) -> str:
+        """How plan and report call it."""
+        return "infer"
