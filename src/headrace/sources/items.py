@@ -1,0 +1,124 @@
+"""Rows from a list in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cloudpickle
+
+from headrace.core.batch import Cell, Columns, Rows, stacked
+from headrace.core.contracts import Read
+from headrace.core.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Items:
+    """Dictionaries (or plain values, under the name "item") as rows; key: their number, or the `key_column`'s value.
+
+    A column "image" of encoded bytes or uint8 [H, W, 3] arrays is taken as photos.
+    """
+
+    items: Sequence[Any]
+    key_column: str | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Its kind; the rows are in the listing's digest."""
+        return {"kind": "items", "key_column": self.key_column}
+
+    def list(self) -> ItemListing:
+        """Checks that all rows have the same names. Raises BadInput."""
+        rows = [i if isinstance(i, dict) else {"item": i} for i in self.items]
+        if not rows:
+            raise BadInput("from_items", "got no items", "give at least one")
+        for number, row in enumerate(rows):
+            if row.keys() != rows[0].keys():
+                raise BadInput(
+                    f"item {number}", f"has the names {sorted(row)}, item 0 {sorted(rows[0])}", "give all the same"
+                )
+        if self.key_column is not None and self.key_column not in rows[0]:
+            raise BadInput("from_items", f"items have no {self.key_column!r}", "they have " + ", ".join(rows[0]))
+        return ItemListing(rows, self.key_column)
+
+
+@dataclass(frozen=True)
+class ItemListing:
+    """The rows, as dictionaries."""
+
+    items: list[dict[str, Any]]
+    key_column: str | None
+    image_name: str = "image"
+    decodes: bool = False
+    remote: bool = False
+    burst_bytes: int = 0
+
+    def inside(self, folder: str) -> bool:
+        """Never: there are no files."""
+        return False
+
+    @property
+    def rows(self) -> int:
+        """How many items there are."""
+        return len(self.items)
+
+    @property
+    def key_name(self) -> str:
+        """The key column's name, or "item_id"."""
+        return self.key_column or "item_id"
+
+    @property
+    def has_images(self) -> bool:
+        """Whether items have an "image"."""
+        return self.image_name in self.items[0]
+
+    def digest(self) -> str:
+        """sha256 over the items, each pickled by value alone: without a memo, equal items give equal bytes."""
+        total = hashlib.sha256()
+        for item in self.items:
+            total.update(_pickled_by_value(item))
+        return total.hexdigest()
+
+    def head(self, rows: int) -> ItemListing:
+        """The first `rows` items."""
+        return ItemListing(self.items[:rows], self.key_column)
+
+    def reads(self, start: int, stop: int, size: int) -> Iterator[Read]:
+        """Reads of at most `size` items."""
+        for first in range(start, stop, size):
+            last = min(first + size, stop)
+            yield Read(last - first, 0, _Load(self, first, last))
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    listing: ItemListing
+    first: int
+    last: int
+
+    def __call__(self) -> Rows:
+        listing = self.listing
+        items = listing.items[self.first : self.last]
+        if listing.key_column is None:
+            keys = [str(i) for i in range(self.first, self.last)]
+        else:
+            keys = [str(item[listing.key_column]) for item in items]
+        skipped = (listing.image_name, listing.key_column)
+        columns: Columns = {n: stacked([i[n] for i in items]) for n in items[0] if n not in skipped}
+        cells: list[Cell] | None = [i[listing.image_name] for i in items] if listing.has_images else None
+        return Rows(keys, columns, cells)
+
+
+def _pickled_by_value(item: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    pickler = cloudpickle.Pickler(buffer)
+    pickler.fast = True
+    try:
+        pickler.dump(item)
+    except (ValueError, pickle.PicklingError):  # it refers to itself, as functions do
+        pickled: bytes = cloudpickle.dumps(item)
+        return pickled
+    return buffer.getvalue()
