@@ -1,0 +1,116 @@
+"""How a job will run: every choice with its reason, and where it came from a measurement, that."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from headrace.core.errors import BadOption
+
+SCHEMA_VERSION = 1
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of a plan; "auto" while it is open, for the first batches to settle.
+
+    given: the user fixed it. measured: what it came from, in words with numbers.
+    """
+
+    value: int | float | str
+    reason: str
+    measured: str = ""
+    given: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether the first batches have still to settle it."""
+        return self.value == AUTO
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Frozen; `settled` derives the next one. Sizes in rows, bytes where the name says so."""
+
+    engine: Choice
+    batch_size: Choice
+    partition_rows: Choice
+    prepare_workers: Choice
+    io_concurrency: Choice
+    queue_bytes: Choice
+    runtime: Choice | None = None
+    precision: Choice | None = None
+    workers: Choice | None = None
+    preprocess: Choice | None = None
+    stages: Mapping[str, Choice] = field(default_factory=dict)
+    agreement: Mapping[str, Any] | None = None
+    rows: int = 0
+
+    def choices(self) -> dict[str, Choice]:
+        """Every choice there is, by name, in reading order; a stage's as stages.<name>."""
+        order = ("engine", "runtime", "precision", "preprocess", "batch_size", "workers", "prepare_workers")
+        names = (*order, "io_concurrency", "queue_bytes", "partition_rows")
+        present = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
+        return present | {f"stages.{n}": c for n, c in self.stages.items()}
+
+    def value(self, name: str) -> Any:
+        """A choice's value; it must be settled."""
+        choice = getattr(self, name)
+        assert not choice.open, name
+        return choice.value
+
+    def settled(self, **values: Choice) -> Plan:
+        """With some choices replaced."""
+        return replace(self, **values)  # type: ignore[arg-type]
+
+    def to_toml(self) -> str:
+        """As TOML text that `values_from_toml` reads."""
+        import tomli_w
+
+        body: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "rows": self.rows}
+        for name, choice in self.choices().items():
+            table = {"value": choice.value, "reason": choice.reason}
+            if choice.measured:
+                table["measured"] = choice.measured
+            if name.startswith("stages."):
+                body.setdefault("stages", {})[name.removeprefix("stages.")] = table
+            else:
+                body[name] = table
+        if self.agreement is not None:
+            body["agreement"] = dict(self.agreement)
+        return tomli_w.dumps(body)
+
+
+def values_from_toml(path: str | Path) -> dict[str, Any]:
+    """The values of a saved plan by name, "auto" ones left out; stages as {"stages": {name: value}}.
+
+    The agreement is its table. Raises BadOption.
+    """
+    try:
+        body = tomllib.loads(Path(path).read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadOption("--plan", f"a readable plan ({error})", str(path)) from error
+    if body.get("schema_version") != SCHEMA_VERSION:
+        raise BadOption("--plan", f"a plan with schema_version = {SCHEMA_VERSION}", body.get("schema_version"))
+    known = {f.name for f in fields(Plan)} | {"schema_version"}
+    for name in body:
+        if name not in known:
+            raise BadOption("--plan", "made of a plan's names", name)
+    stages = _values("stages", body.pop("stages", {}))
+    agreement = {n: body.pop(n) for n in ("agreement",) if n in body}
+    chosen = {n: t for n, t in body.items() if n not in ("schema_version", "rows")}
+    return _values("the plan", chosen) | agreement | ({"stages": stages} if stages else {})
+
+
+def _values(where: str, tables: object) -> dict[str, Any]:
+    """The values of tables that hold one each, "auto" left out."""
+    if not isinstance(tables, dict):
+        raise BadOption("--plan", f"made of tables in {where}", tables)
+    for name, table in tables.items():
+        if not isinstance(table, dict) or "value" not in table:
+            raise BadOption("--plan", f"a plan in which {name} has a value", table)
+    return {n: t["value"] for n, t in tables.items() if t["value"] != AUTO}

@@ -1,0 +1,40 @@
+"""What the first batch settles: pure functions from its measurements to choices."""
+
+from __future__ import annotations
+
+from headrace.core.contracts import Stage
+from headrace.plan import sizing
+from headrace.plan.machine import Machine
+from headrace.plan.plan import Choice, Plan
+
+
+def stage_choice(
+    stage: Stage, machine: Machine, *, gil_held_ratio: float, seconds_per_row: float, rows_left: int
+) -> Choice:
+    """Threads or processes for a user's stage, and how many: "threads:N" or "processes:N"."""
+    kind, count = sizing.stage_workers(
+        gil_held_ratio=gil_held_ratio, seconds_per_row=seconds_per_row, cores=machine.cores, rows_left=rows_left
+    )
+    measured = f"{1000 * seconds_per_row:.2f} ms a row, holding the GIL {gil_held_ratio:.0%} of the time"
+    if stage.is_class and kind == "threads" and stage.workers is None:
+        return Choice("threads:1", f"one copy of what the class loads ({measured})", measured)
+    why = f"{measured}: processes pay when that is over half and over 10 s are left"
+    return Choice(f"{kind}:{stage.workers or count}", why, measured)
+
+
+def queue_choice(plan: Plan, batch_bytes: int) -> Choice:
+    """Room for at least 4 of the batches that there really are."""
+    if plan.queue_bytes.given or int(plan.queue_bytes.value) >= 4 * batch_bytes:
+        return plan.queue_bytes
+    measured = f"{batch_bytes} bytes a batch"
+    return Choice(4 * batch_bytes, f"each queue: 4 batches ({measured})", measured)
+
+
+def partition_choice(
+    rows: int, batch_size: int, machine: Machine, *, seconds_per_row: float, bytes_per_row: float
+) -> Choice:
+    """Rows a partition, by what the first batch took (one thread, all stages) over the cores, and what it holds now."""
+    rate = machine.cores / max(1e-6, seconds_per_row)
+    measured = f"about {rate:.0f} rows/s by the first batch"
+    why = f"about 30 s of work, at most 128 MiB, one part when that is nearly all ({measured})"
+    return Choice(sizing.partition_rows(rows, rate, batch_size, bytes_per_row), why, measured)
