@@ -1,0 +1,152 @@
+"""Reading and preparing: pieces of a batch are read and decoded by many threads, straight into the batch's tensor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from headrace.core.batch import Batch, Cell, Columns, Reject, Rows, end_to_end
+from headrace.core.contracts import Decoder, Listing, Read
+from headrace.core.partition import Partition
+from headrace.engine.local.buffers import TensorPool
+from headrace.engine.local.places import located
+from headrace.engine.local.queues import Ticket
+
+
+@dataclass(eq=False)
+class Pending:
+    """A batch whose pieces are being read and prepared."""
+
+    partition: Partition
+    first_row: int
+    rows: int
+    pieces: int
+    last: bool
+    tensor: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None = None
+    ticket: Ticket[Batch] | None = None
+    parts: dict[int, Part] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, offset: int, part: Part) -> Batch | None:
+        """Adds a prepared piece; the whole batch when it was the last one missing."""
+        with self.lock:
+            self.parts[offset] = part
+            if len(self.parts) < self.pieces:
+                return None
+        return self._whole()
+
+    def _whole(self) -> Batch:
+        parts = [self.parts[o] for o in sorted(self.parts)]
+        rows = joined([p.rows for p in parts])
+        good = np.concatenate([p.good for p in parts])
+        if self.tensor is not None and not good.all():
+            kept = np.flatnonzero(good)
+            self.tensor[: len(kept)] = self.tensor[kept]
+        return Batch(
+            partition=self.partition.number,
+            first_row=self.first_row,
+            rows_in=self.rows,
+            last=self.last,
+            keys=rows.keys,
+            columns=rows.columns,
+            cells=rows.cells,
+            tensor=self.tensor,
+            rejects=[r for p in parts for r in p.rejects],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A prepared piece: its good rows, which of those that were read they are, and the rejects of the others."""
+
+    rows: Rows
+    good: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    rejects: list[Reject]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a batch that is to be read; then, with `rows`, to be prepared."""
+
+    pending: Pending
+    offset: int
+    read: Read
+    rows: Rows | None = None
+
+
+def pieces(
+    listing: Listing, todo: Iterable[Partition], batch_size: int, chunk_rows: int, skip_rows: int
+) -> Iterator[Piece]:
+    """The pieces of all batches of the partitions `todo`, in order; the first `skip_rows` rows of the first are left
+    out. A batch is a whole number of chunks, its last one aside."""
+    assert batch_size % chunk_rows == 0
+    for partition in todo:
+        start = partition.start + skip_rows
+        skip_rows = 0
+        reads = _placed(listing, partition, start, chunk_rows)
+        for first in range(start, partition.stop, batch_size):
+            stop = min(first + batch_size, partition.stop)
+            count = -(-(stop - first) // chunk_rows)
+            last = stop == partition.stop
+            pending = Pending(partition, first - partition.start, stop - first, count, last)
+            for offset in range(0, stop - first, chunk_rows):
+                yield Piece(pending, offset, next(reads))
+
+
+def _placed(listing: Listing, partition: Partition, start: int, chunk_rows: int) -> Iterator[Read]:
+    """The reads of a partition from row `start` on; what enumerating them raises says where."""
+    try:
+        yield from listing.reads(start, partition.stop, chunk_rows)
+    except Exception as error:
+        raise located("read", partition.number, start - partition.start, partition.rows, [], error) from error
+
+
+class Preparer:
+    """Decodes the cells of a piece: into the model's window in the batch's tensor, or whole, as an image column."""
+
+    def __init__(self, decoder: Decoder, pool: TensorPool | None, image_name: str, *, keep_cells: bool = False) -> None:
+        self._decoder, self.pool, self._image_name, self._keep_cells = decoder, pool, image_name, keep_cells
+
+    def __call__(self, rows: Rows, tensor: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None, offset: int) -> Part:
+        """Prepares `rows`, which stand in the batch from `offset` on."""
+        assert rows.cells is not None
+        good = np.ones(len(rows.keys), np.bool_)
+        rejects: list[Reject] = []
+        decoded: list[Cell] = []
+        for i, cell in enumerate(rows.cells):
+            try:
+                if tensor is not None:
+                    self._decoder.decode_into(cell, tensor[offset + i])
+                else:
+                    decoded.append(self._decoder.decode(cell))
+            except Exception as error:  # noqa: BLE001 - a decoder may raise anything over a broken file; it is recorded
+                stage = "read" if isinstance(cell, Exception) else "decode"
+                rejects.append(Reject.of(rows.keys[i], stage, error, cell))
+                good[i] = False
+        kept = rows.only(good)
+        if tensor is not None:
+            return Part(Rows(kept.keys, kept.columns, kept.cells if self._keep_cells else None), good, rejects)
+        return Part(Rows(kept.keys, kept.columns | {self._image_name: as_column(decoded)}), good, rejects)
+
+
+def as_column(cells: Sequence[Cell | None]) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """Cells as one column: uint8 [N, H, W, 3] where all shapes are equal, else objects."""
+    shapes = {c.shape if isinstance(c, np.ndarray) else None for c in cells}
+    if len(shapes) == 1 and None not in shapes:
+        return np.stack([c for c in cells if isinstance(c, np.ndarray)])
+    column = np.empty(len(cells), dtype=object)
+    for i, cell in enumerate(cells):
+        column[i] = cell
+    return column
+
+
+def joined(rows: list[Rows]) -> Rows:
+    """Consecutive rows as one."""
+    if len(rows) == 1:
+        return rows[0]
+    columns: Columns = {name: end_to_end([r.columns[name] for r in rows]) for name in rows[0].columns}
+    cells = None if rows[0].cells is None else [c for r in rows for c in r.cells or ()]
+    return Rows([k for r in rows for k in r.keys], columns, cells)

@@ -1,0 +1,258 @@
+"""The local engine: one process, no cluster. Settle what is open, then run the pipeline into a sink or an iterator."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from headrace.core.batch import Batch
+from headrace.core.contracts import Inference, Session, Sink
+from headrace.core.errors import HeadraceError, StageNotBuilt
+from headrace.core.partition import Account, Partition
+from headrace.core.progress import OnProgress
+from headrace.engine.local.assembling import Assembled, Written, assemble
+from headrace.engine.local.batch_settling import climb
+from headrace.engine.local.buffers import TensorPool
+from headrace.engine.local.clock import RunClock
+from headrace.engine.local.gpu import GpuSampler
+from headrace.engine.local.limits import Counted, RejectLimits
+from headrace.engine.local.meters import StageMeter
+from headrace.engine.local.model_settling import load_model
+from headrace.engine.local.pipeline import Pipeline
+from headrace.engine.local.places import located
+from headrace.engine.local.preparing import Preparer, pieces
+from headrace.engine.local.probe import Probed, first_batch
+from headrace.engine.local.processes import ProcessWorker, end_workers
+from headrace.engine.local.steps import FitStep, InferStep, MapStep, Step
+from headrace.engine.local.watch import watch
+from headrace.plan import sizing
+from headrace.plan.draft import lacks_gpu, no_gpu
+from headrace.plan.machine import Machine
+from headrace.plan.plan import Choice, Plan
+from headrace.plan.recipe import Recipe
+from headrace.plan.settling import partition_choice, queue_choice, stage_choice
+
+_log = logging.getLogger("headrace")
+
+_STOP_S = 1.2  # how long a stop waits for threads; they are daemons, and what they hold is not committed
+
+
+class LocalRun:
+    """One session of a job on this machine: `settle` once, then `write` or `batches` once."""
+
+    def __init__(
+        self, recipe: Recipe, plan: Plan, machine: Machine, clock: RunClock, *, keep_images: bool = False
+    ) -> None:
+        self.recipe, self.plan, self.machine, self.clock = recipe, plan, machine, clock
+        self.output = Written(recipe.listing.key_name, recipe.listing.image_name, keep_images)
+        self._steps: list[Step] = []
+        self.meters: dict[str, StageMeter] = {}
+        self._preparer: Preparer | None = None
+        self._probed: Probed | None = None
+        self._workers: dict[str, list[ProcessWorker]] = {}
+        self._counted = Counted(RejectLimits("reject", 1.0))
+        self.gpu = GpuSampler()
+
+    @property
+    def written(self) -> Account:
+        """What the sink has taken so far."""
+        return self._counted.account
+
+    def workers_cpu_s(self, step: str) -> float:
+        """CPU seconds of a step's worker processes so far."""
+        return sum(w.cpu_s for w in self._workers.get(step, ()))
+
+    def settle(self, first: Partition) -> Plan:
+        """Loads the model, compares precisions, runs the first batch of `first`; the plan with nothing left open.
+
+        Raises HeadraceError; then nothing is left running.
+        """
+        try:
+            self._build(self._load() if self.recipe.inference is not None else None)
+            for step in self._map_steps():
+                if not self.plan.stages[step.name].open:
+                    self._give_workers(step)
+            self.clock.started_reading()
+            rows = int(self.plan.value("batch_size"))
+            self._probed = first_batch(self.recipe.listing, first, rows, self._preparer, self._steps, self.meters)
+            for step in self._map_steps():
+                if self.plan.stages[step.name].open:
+                    choice = self._stage_choice(step, self._probed)
+                    self.plan = replace(self.plan, stages={**self.plan.stages, step.name: choice})
+                    self._give_workers(step)
+        except BaseException:
+            self.close()
+            raise
+        if self.plan.partition_rows.open:
+            choice = self._partition_choice(self._probed)
+            self.plan = self.plan.settled(partition_rows=choice)
+        self.plan = self.plan.settled(queue_bytes=queue_choice(self.plan, self._probed.nbytes))
+        return self.plan
+
+    def _load(self) -> Session:
+        """The model, loaded as the plan says or as measuring finds best. Raises HeadraceError."""
+        try:
+            self.plan, session = load_model(self.recipe, self.plan, self.machine, self.clock)
+            if self.plan.batch_size.open:
+                self.plan, session = climb(self.recipe, self.plan, session, self.machine, self.clock)
+        except HeadraceError:
+            raise
+        except Exception as error:
+            raise StageNotBuilt("infer", f"{type(error).__name__}: {error}") from error
+        return session
+
+    def _stage_choice(self, step: MapStep, probed: Probed) -> Choice:
+        return stage_choice(
+            step.stage,
+            self.machine,
+            gil_held_ratio=probed.gil_held[step.name],
+            seconds_per_row=probed.seconds[step.name] / max(1, len(probed.batch.keys)),
+            rows_left=self.recipe.listing.rows,
+        )
+
+    def _partition_choice(self, probed: Probed) -> Choice:
+        written = self.output.columns(probed.batch)
+        return partition_choice(
+            self.recipe.listing.rows,
+            int(self.plan.value("batch_size")),
+            self.machine,
+            seconds_per_row=sum(probed.seconds.values()) / probed.batch.rows_in,
+            bytes_per_row=sum(a.nbytes for a in written.values()) / max(1, len(probed.batch.keys)),
+        )
+
+    def _map_steps(self) -> list[MapStep]:
+        return [step for step in self._steps if isinstance(step, MapStep)]
+
+    def _build(self, session: Session | None) -> None:
+        """The steps, their meters, and the tensors' pool."""
+        recipe, capacity = self.recipe, int(self.plan.value("batch_size"))
+        image = recipe.listing.image_name
+        pool = TensorPool((capacity, *recipe.slot, 3)) if recipe.slot is not None else None
+        if recipe.decoder is not None:
+            self._preparer = Preparer(recipe.decoder, pool, image, keep_cells=self.output.keep_images)
+        for name, step in zip(recipe.names, recipe.steps, strict=True):
+            if not isinstance(step, Inference):
+                if lacks_gpu(step, self.machine):
+                    _log.warning(no_gpu(name, step))
+                self._steps.append(MapStep(name, step, recipe.listing.key_name, image, pool=pool))
+                continue
+            assert session is not None
+            if pool is None:
+                pool = TensorPool((capacity, *step.model.preprocess.size, 3))
+                self._steps.append(FitStep(step.decoder, pool, image, self.machine.cores, keep=self.output.keep_images))
+            self._steps.append(InferStep(name, step, session, pool))
+        names = [("read", int(self.plan.value("io_concurrency"))), ("prepare", int(self.plan.value("prepare_workers")))]
+        self.meters = {n: StageMeter(n, w) for n, w in [*names, *((s.name, s.workers) for s in self._steps)]}
+
+    def _give_workers(self, step: MapStep) -> None:
+        """Threads or processes, as the plan says. Raises StageNotBuilt."""
+        kind, count = str(self.plan.stages[step.name].value).split(":")
+        step.workers = self.meters[step.name].workers = int(count)
+        if kind != "processes":
+            return
+        workers = [ProcessWorker(step.stage) for _ in range(int(count))]
+        self._workers[step.name] = workers
+        for worker in workers:
+            try:
+                worker.wait_built()
+            except Exception as error:
+                raise StageNotBuilt(step.name, f"{type(error).__name__}: {error}") from error
+        step.opened = [partial(step.run, worker) for worker in workers]
+
+    def _pipeline(self, todo: Sequence[Partition]) -> tuple[Pipeline, Batch | None]:
+        """The pipeline over `todo`, and the batch that the probe has done of it."""
+        plan = self.plan
+        batch_size = int(plan.value("batch_size"))
+        done = (
+            self._probed.batch if self._probed is not None and self._probed.batch.partition == todo[0].number else None
+        )
+        if done is not None:
+            done.last = done.rows_in == todo[0].rows
+        chunk = sizing.read_chunk_rows(batch_size, prepared=self._preparer is not None)
+        source = pieces(self.recipe.listing, todo, batch_size, chunk, done.rows_in if done is not None else 0)
+        pipeline = Pipeline(
+            source,
+            self._preparer,
+            self._steps,
+            io_concurrency=int(plan.value("io_concurrency")),
+            prepare_workers=int(plan.value("prepare_workers")),
+            queue_bytes=int(plan.value("queue_bytes")),
+            read_ahead_bytes=sizing.read_ahead_bytes(
+                int(plan.value("queue_bytes")), self.recipe.listing.burst_bytes, self.machine.memory_bytes
+            ),
+            meters=self.meters,
+        )
+        return pipeline, done
+
+    def batches(self, todo: Sequence[Partition]) -> Iterator[Batch]:
+        """Finished batches, in order, as they are asked for; closing the iterator stops the run."""
+        pipeline, done = self._pipeline(todo)
+        try:
+            if done is not None:
+                yield done
+            yield from pipeline.batches()
+        finally:
+            self._close(pipeline)
+
+    def write(
+        self,
+        todo: Sequence[Partition],
+        sink: Sink,
+        limits: RejectLimits,
+        on_progress: OnProgress | None,
+    ) -> Account:
+        """Runs `todo` into `sink`; what was written. Raises RunError; KeyboardInterrupt leaves whole parts only."""
+        pipeline, done = self._pipeline(todo)
+        counted = self._counted = Counted(limits)
+
+        def chained() -> Iterator[Batch]:
+            if done is not None:
+                yield counted.seen(done)
+            for batch in pipeline.batches():
+                yield counted.seen(batch)
+
+        def write() -> None:
+            try:
+                for part in assemble(chained(), todo, self.output):
+                    with self.clock.writing(part.account.rows_out):
+                        counted.account += _published(sink, part)
+            except BaseException as error:  # noqa: BLE001 - a worker's boundary; it is raised by the thread that waits
+                counted.error = error
+                pipeline.stop()
+
+        writer = threading.Thread(target=write, name="headrace-write", daemon=True)
+        writer.start()
+        self.gpu.start()
+        try:
+            watch(writer, counted, sum(p.rows for p in todo), self.meters, on_progress)
+        finally:
+            self.clock.finished()
+            self.gpu.stop()
+            self._close(pipeline)
+            writer.join(_STOP_S / 2)
+        if counted.error is not None:
+            raise counted.error from counted.error.__cause__
+        return counted.account
+
+    def _close(self, pipeline: Pipeline) -> None:
+        pipeline.stop()
+        self.close()
+        pipeline.join(_STOP_S / 2)
+
+    def close(self) -> None:
+        """Ends what is left running; may be called again."""
+        end_workers([w for workers in self._workers.values() for w in workers], _STOP_S / 2)
+
+
+def _published(sink: Sink, part: Assembled) -> Account:
+    """What the sink made of a part. Raises HeadraceError."""
+    try:
+        return sink.publish(part.partition, part.columns, part.account, part.rejects)
+    except HeadraceError:
+        raise
+    except Exception as error:
+        keys = list(next(iter(part.columns.values())))
+        raise located("write", part.partition.number, 0, part.partition.rows, keys, error) from error
