@@ -1,0 +1,164 @@
+"""Commands and their options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="headrace",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Offline batch inference at the speed of the hardware: one Parquet row for every input row, nothing lost.",
+)
+
+Inputs = Annotated[
+    list[str], typer.Argument(help="A folder, a glob or files; local, s3://, gs://, https://.", metavar="INPUT...")
+]
+ModelRef = Annotated[
+    str, typer.Option("--model", help="model.onnx, file.py:Name or package.module:Name.", metavar="REF")
+]
+Out = Annotated[str, typer.Option("--out", help="The output folder.", metavar="DIR")]
+Auto = "auto|N"
+Precision = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")]
+MinAgreement = Annotated[
+    float, typer.Option(help="Share of rows (0..1) that a faster precision must answer as fp32 does.")
+]
+Task = Annotated[str | None, typer.Option(help="classify, embed or raw; the model's own, or classify.")]
+TopK = Annotated[int, typer.Option(help="Also write the K best classes.")]
+Labels = Annotated[str | None, typer.Option(help="A file with one label a line.", metavar="FILE")]
+PreprocessFile = Annotated[
+    str | None, typer.Option("--preprocess", help="How photos are prepared, as TOML.", metavar="FILE")
+]
+ImageColumn = Annotated[
+    str | None, typer.Option(help="The photos' column in Parquet input; found by its type.", metavar="NAME")
+]
+BatchSize = Annotated[str, typer.Option(help="Rows a model call.", metavar=Auto)]
+Workers = Annotated[str, typer.Option(help="Batches that the model works on at once.", metavar=Auto)]
+PrepareWorkers = Annotated[str, typer.Option(help="Decode threads.", metavar=Auto)]
+IoConcurrency = Annotated[str, typer.Option(help="Reads at once.", metavar=Auto)]
+PartitionRows = Annotated[str, typer.Option(help="Rows a part file.", metavar=Auto)]
+Limit = Annotated[int | None, typer.Option(help="Only the first N rows.", metavar="N")]
+OnError = Annotated[str, typer.Option(help="reject sets a bad row aside and goes on; fail stops.")]
+MaxRejected = Annotated[float, typer.Option(help="Ratio (0..1) of rejected rows that stops the run.")]
+PlanFile = Annotated[str | None, typer.Option("--plan", help="A saved plan.", metavar="FILE")]
+
+
+@app.command()
+def run(
+    inputs: Inputs,
+    model: ModelRef,
+    out: Out,
+    engine: Annotated[str, typer.Option(help="local.")] = "local",
+    precision: Precision = "auto",
+    min_agreement: MinAgreement = 0.99,
+    task: Task = None,
+    top_k: TopK = 1,
+    labels: Labels = None,
+    preprocess: PreprocessFile = None,
+    image_column: ImageColumn = None,
+    batch_size: BatchSize = "auto",
+    workers: Workers = "auto",
+    prepare_workers: PrepareWorkers = "auto",
+    io_concurrency: IoConcurrency = "auto",
+    partition_rows: PartitionRows = "auto",
+    limit: Limit = None,
+    on_error: OnError = "reject",
+    max_rejected: MaxRejected = 0.1,
+    plan: PlanFile = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start anew, whatever DIR holds of headrace's.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON, and nothing else, on stdout.")
+    ] = False,
+) -> None:
+    """Run a model over INPUT into DIR. Run it again to go on where it stopped."""
+    from headrace.cli.run import ModelOptions, dataset, run_to_folder
+
+    options = ModelOptions(
+        inputs, model, precision, min_agreement, task, top_k, labels, preprocess, image_column, limit
+    )
+    settings = {
+        "engine": engine,
+        "batch_size": batch_size,
+        "workers": workers,
+        "prepare_workers": prepare_workers,
+        "io_concurrency": io_concurrency,
+        "partition_rows": partition_rows,
+        "on_error": on_error,
+        "max_rejected": max_rejected,
+    }
+    run_to_folder(dataset(options), out, settings, plan=plan, overwrite=overwrite, as_json=json)
+
+
+@app.command()
+def plan(
+    inputs: Inputs,
+    model: ModelRef,
+    engine: Annotated[str, typer.Option(help="local.")] = "local",
+    precision: Precision = "auto",
+    min_agreement: MinAgreement = 0.99,
+    task: Task = None,
+    top_k: TopK = 1,
+    labels: Labels = None,
+    preprocess: PreprocessFile = None,
+    image_column: ImageColumn = None,
+    batch_size: BatchSize = "auto",
+    workers: Workers = "auto",
+    prepare_workers: PrepareWorkers = "auto",
+    io_concurrency: IoConcurrency = "auto",
+    partition_rows: PartitionRows = "auto",
+    limit: Limit = None,
+    out: Annotated[Path | None, typer.Option(help="Show what the run in DIR has settled.", metavar="DIR")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write it as TOML, for run --plan.", metavar="FILE")] = None,
+) -> None:
+    """Print how a run would go, with a reason for every choice; reads no rows."""
+    from headrace.cli.plan import show_plan
+    from headrace.cli.run import ModelOptions, dataset
+
+    options = ModelOptions(
+        inputs, model, precision, min_agreement, task, top_k, labels, preprocess, image_column, limit
+    )
+    settings = {
+        "engine": engine,
+        "batch_size": batch_size,
+        "workers": workers,
+        "prepare_workers": prepare_workers,
+        "io_concurrency": io_concurrency,
+        "partition_rows": partition_rows,
+    }
+    show_plan(dataset(options), settings, out=out, save=save)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the predictions go.", metavar="DIR")] = Path("headrace-demo"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start anew, whatever DIR holds of headrace's.")
+    ] = False,
+) -> None:
+    """Run a real model (MobileNetV2) over the photos that come with the package."""
+    from headrace.cli.demo import run_demo
+
+    run_demo(out, overwrite=overwrite)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="pipeline.", metavar="NAME")],
+    out: Annotated[Path, typer.Option(help="Where the results go, as JSON.", metavar="DIR")] = Path("bench/results"),
+    work: Annotated[Path, typer.Option(help="Where data and models are made and kept.", metavar="DIR")] = Path(
+        ".bench"
+    ),
+    repetitions: Annotated[int, typer.Option(help="Interleaved repetitions; medians are quoted.", metavar="N")] = 5,
+    only: Annotated[str | None, typer.Option(help="Only measures whose name has this in it.", metavar="TEXT")] = None,
+    photos: Annotated[int, typer.Option(help="Photos a run.", metavar="N")] = 2000,
+) -> None:
+    """Measure headrace against the limit and its peers, interleaved, into JSON."""
+    from headrace.bench import run_benchmark
+
+    run_benchmark(name, out=out, work=work, repetitions=repetitions, only=only, photos=photos)

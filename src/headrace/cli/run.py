@@ -1,0 +1,109 @@
+"""`headrace run`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headrace.api.dataset import Dataset
+from headrace.api.readers import read_images, read_parquet
+from headrace.api.session import Outcome, write_job
+from headrace.cli.progress import display
+from headrace.cli.text import printable, seconds, since_process_start_s
+from headrace.core.report import RunReport
+from headrace.engine.local.clock import RunClock
+from headrace.job.job import Settings
+from headrace.plan.plan import values_from_toml
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What `run` and `plan` say of input and model."""
+
+    inputs: list[str]
+    model: str
+    precision: str
+    min_agreement: float
+    task: str | None
+    top_k: int
+    labels: str | None
+    preprocess: str | None
+    image_column: str | None
+    limit: int | None
+
+
+def dataset(options: ModelOptions) -> Dataset:
+    """The dataset that the options describe: Parquet where the first input is a .parquet file or --image-column is
+    given."""
+    inputs = options.inputs
+    tables = options.image_column is not None or inputs[0].endswith((".parquet", ".pq"))
+    read = read_parquet(inputs, image_column=options.image_column) if tables else read_images(inputs)
+    limited = read if options.limit is None else read.limit(options.limit)
+    return limited.infer(
+        options.model,
+        preprocess=options.preprocess,
+        labels=options.labels,
+        task=options.task,
+        top_k=options.top_k,
+        precision=options.precision,
+        min_agreement=options.min_agreement,
+    )
+
+
+def run_to_folder(
+    rows: Dataset, out: str | Path, settings: Mapping[str, Any], *, plan: str | None, overwrite: bool, as_json: bool
+) -> None:
+    """Runs with a display, then prints what came of it."""
+    outcome = write_with_display(rows, out, settings, plan=plan, overwrite=overwrite, quiet=as_json)
+    if as_json:
+        print(outcome.report.to_json())  # noqa: T201 - what was asked for
+        return
+    if outcome.was_finished:
+        say(f"{out} is finished: {outcome.report.rows_out:,} rows; --overwrite runs it again")
+    summarise(outcome.report)
+
+
+def write_with_display(
+    rows: Dataset,
+    out: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    plan: str | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Outcome:
+    """Runs with the display that fits the terminal; start-up counts from the process's start."""
+    clock = RunClock(before_s=since_process_start_s())
+    checked = Settings(**settings)
+    saved = values_from_toml(plan) if plan is not None else {}
+    shown = display(quiet=quiet)
+    if shown is None:
+        return write_job(
+            rows.job, checked, out, saved=saved, overwrite=overwrite, keep_images=False, on_progress=None, clock=clock
+        )
+    with shown:
+        return write_job(
+            rows.job, checked, out, saved=saved, overwrite=overwrite, keep_images=False, on_progress=shown, clock=clock
+        )
+
+
+def summarise(report: RunReport) -> None:
+    """Rows, speed, limit, limiting stage, and where things are."""
+    session = report.sessions[-1]
+    in_all = f", {report.rows_out:,} in all" if session.rows != report.rows_out else ""
+    rejected = f", {report.rows_rejected:,} rejected (_headrace/rejects)" if report.rows_rejected else ""
+    speed = f"{report.rows_per_s:,.0f} rows/s ({report.precision or 'no model'})"
+    say(f"{session.rows:,} rows in {seconds(report.wall_s)}{in_all}{rejected}: {speed}")
+    if report.limit_rows_per_s is not None and report.efficiency is not None:
+        limit = f"limit {report.limit_rows_per_s:,.0f} rows/s by the stages' own costs"
+        say(f"{limit}, {report.efficiency:.0%} of it reached")
+    say(report.verdict)
+    say(f"predictions: {report.out}\nreport: {report.out}/_headrace/report.json")
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal."""
+    sys.stdout.write(printable(text) + "\n")
