@@ -129,7 +129,11 @@ def test_interrupt_leaves_whole_parts_and_exits_130(tmp_path: Path) -> None:
         (tmp_path / f"in/{i}.png").write_bytes((demo.PHOTOS / "camera.png").read_bytes())
     line = ["run", "in", "--model", "slow.py:slow", "--out", "preds", "--batch-size", "1", "--partition-rows", "2"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "headrace", *line], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "headrace", *line],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # CI in the background has it ignored
     )
     while process.poll() is None and not Path("preds/part-00000002.parquet").exists():
         time.sleep(0.01)
