@@ -132,3 +132,10 @@ def test_agreement_goes_with_its_precision(tmp_path: Path) -> None:
     assert job.plan(plan=tmp_path / "plan.toml").agreement == found
     read: Callable[..., hr.Dataset] = hr.read_images
     assert read(demo.PHOTOS).infer(demo.MODEL, precision="int8").plan(plan=tmp_path / "plan.toml").agreement is None
+
+
+def test_plan_prints_every_choice_with_its_reason() -> None:
+    plan = hr.read_images(demo.PHOTOS).infer(demo.MODEL).plan()
+    lines = str(plan).splitlines()
+    assert len(lines) == len(plan.choices())
+    assert lines[0].startswith("engine = local  (")

@@ -57,6 +57,10 @@ class Plan:
         present = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
         return present | {f"stages.{n}": c for n, c in self.stages.items()}
 
+    def __str__(self) -> str:
+        lines = (f"{name} = {choice.value}  ({choice.reason})" for name, choice in self.choices().items())
+        return "\n".join(lines)
+
     def value(self, name: str) -> Any:
         """A choice's value; it must be settled."""
         choice = getattr(self, name)
