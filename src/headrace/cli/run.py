@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,11 +81,7 @@ def write_with_display(
     checked = Settings(**settings)
     saved = values_from_toml(plan) if plan is not None else {}
     shown = display(quiet=quiet)
-    if shown is None:
-        return write_job(
-            rows.job, checked, out, saved=saved, overwrite=overwrite, keep_images=False, on_progress=None, clock=clock
-        )
-    with shown:
+    with shown or contextlib.nullcontext():
         return write_job(
             rows.job, checked, out, saved=saved, overwrite=overwrite, keep_images=False, on_progress=shown, clock=clock
         )

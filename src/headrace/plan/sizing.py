@@ -35,8 +35,8 @@ def partition_rows(rows: int, rows_per_s: float, batch_size: int, bytes_per_row:
 
 def queue_bytes(memory_bytes: int, batch_bytes: int, *, remote: bool) -> int:
     """Bytes each queue may hold: 64 MiB for a remote source, whose answers come late and in bursts, 8 MiB for a local
-    one, at most 1/64 of the memory, and at least 4 batches. Small, so that what waits is still in the CPU's cache when
-    it is used: with 64 MiB decoding took 12 % more CPU and inference 15 % (2-core EPYC, MobileNetV2)."""
+    one, at most 1/64 of the memory, and at least 4 batches. On a local disk more buys nothing: with 8 and 64 MiB rows/s
+    and CPU were the same within the noise (2-core EPYC, MobileNetV2, 3 interleaved runs each)."""
     return max(min(memory_bytes // 64, (64 if remote else 8) * MIB), 4 * batch_bytes)
 
 

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from headrace.engine.local.places import failure, located
 from headrace.engine.local.preparing import Part, Piece, Preparer
 from headrace.engine.local.queues import Closed, Ended, OrderedQueue, Ticket
 from headrace.engine.local.steps import Step, opened
-
-S = TypeVar("S")
-R = TypeVar("R")
 
 
 class Pipeline:
