@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,17 +16,15 @@ from headrace.core.batch import Cell
 from headrace.core.contracts import Pixels
 from headrace.core.optional import load
 from headrace.core.preprocess import Preprocess
+from headrace.stages.bare import Bare, NotAnImage, TooManyPixels, check_size
+from headrace.stages.formats import bare
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_APP1, _START_OF_SCAN, _FILL = 0xE1, 0xDA, 0xFF  # JPEG markers (ITU T.81, table B.1)
-_ORIENTATION = 0x0112  # EXIF 2.32, 4.6.4: the tag, and which of its values swap the sides, mirror left-right, up-down
+# EXIF 2.32, 4.6.4: which orientations swap the sides, mirror left-right, up-down
 _SIDEWAYS, _FLIPPED_X, _FLIPPED_Y = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
-
-
-class NotAnImage(ValueError):
-    """The row's image cannot be decoded."""
+_LONGEST = 150  # characters of an error of Pillow's
 
 
 class _Decoded(NamedTuple):
@@ -57,13 +57,31 @@ class PhotoDecoder:
     At full decode photos are never more than 1 level away from that (2 at bicubic), noise 2 (at bicubic 23: Pillow 13
     takes the order of its two passes from the sizes, and cuts the overshoot between them). Scaled decode
     (Preprocess.scaled_decode) is for large JPEGs only.
-    JPEGs take libjpeg-turbo's fast path; whatever that refuses is Pillow's to judge.
+    JPEGs take libjpeg-turbo's fast path; whatever that refuses is Pillow's to judge, which sees no more than pixels.
+    Decoding takes up to 16 bytes a pixel. `max_pixels` holds for every format, but WebP, which Pillow allows no more
+    than 178,956,970.
     """
 
     preprocess: Preprocess = field(default_factory=Preprocess)
 
     def __post_init__(self) -> None:
         load("simplejpeg", extra="images", needed_for="decoding photos")
+
+    def pixel_bytes(self, cell: Cell) -> int:
+        """Bytes of the whole image's pixels, by its header (3 us for a JPEG); 0 where that is refused."""
+        import simplejpeg
+
+        if not isinstance(cell, bytes):
+            return 0
+        try:
+            if cell[:2] == b"\xff\xd8":
+                height, width, *_ = simplejpeg.decode_jpeg_header(cell)
+                check_size(height, width, self.preprocess.max_pixels)
+            else:
+                _, height, width, *_ = bare(cell, self.preprocess.max_pixels)
+        except ValueError:  # decoding will say what is wrong with it
+            return 0
+        return int(height * width * 3)
 
     def decode(self, cell: Cell) -> Pixels:
         """The whole image, uint8 [H, W, 3], RGB, upright; owned by the caller."""
@@ -97,20 +115,19 @@ class PhotoDecoder:
             raise NotAnImage(f"an image must be bytes or uint8 [H, W, 3], got {type(cell).__name__}")
         if len(cell) == 0:
             raise NotAnImage("the file is empty")
-        if cell[:2] == b"\xff\xd8":
-            fast = self._turbo(bytes(cell), divisor_allowed=divisor_allowed)
-            if fast is not None:
-                return fast
-        return self._pillow(bytes(cell))
+        data = bytes(cell)
+        found = bare(data, self.preprocess.max_pixels)
+        fast = self._turbo(data, found.orientation, divisor_allowed=divisor_allowed) if found.form == "Jpeg" else None
+        return fast or _Decoded.whole(_pillows(found))
 
-    def _turbo(self, data: bytes, *, divisor_allowed: bool) -> _Decoded | None:
+    def _turbo(self, data: bytes, orientation: int, *, divisor_allowed: bool) -> _Decoded | None:
         """The JPEG by libjpeg-turbo; None when Pillow should have it."""
         import simplejpeg
         from PIL import Image
 
         try:
             height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
-            self._check_size(height, width)
+            check_size(height, width, self.preprocess.max_pixels)
             if colorspace not in ("YCbCr", "RGB", "GRAY", "Gray"):
                 return None
             divisor = self.preprocess.decode_divisor(height, width) if divisor_allowed else 1
@@ -120,48 +137,60 @@ class PhotoDecoder:
             raise
         except ValueError:
             return None
-        image, orientation = Image.fromarray(pixels), _orientation(data)
+        upright = _turned(Image.fromarray(pixels), orientation)
         if orientation in _SIDEWAYS:
             height, width = width, height
-        upright = _turned(image, orientation)
         # A scaled side is rounded up: of a photo that was turned the part pixel comes first.
         left = upright.width - width / divisor if orientation in _FLIPPED_X else 0.0
         top = upright.height - height / divisor if orientation in _FLIPPED_Y else 0.0
         return _Decoded(upright, height, width, divisor, (left, top))
 
-    def _pillow(self, data: bytes) -> _Decoded:
-        from PIL import ImageOps
 
-        with _opened(data) as image:
-            self._check_size(image.height, image.width)
-            upright = ImageOps.exif_transpose(image)
-            upright.info.pop("transparency", None)  # RGB has none, and Pillow warns of every palette with one
-            return _Decoded.whole(upright.convert("RGB"))
+def _pillows(found: Bare) -> Image.Image:
+    """The image as Pillow decodes it, upright, RGB."""
+    from PIL import Image
 
-    def _check_size(self, height: int, width: int) -> None:
-        limit = self.preprocess.max_pixels
-        if height * width > limit:
-            raise TooManyPixels(f"{width} x {height} pixels are over the limit of {limit} (max_pixels)")
-
-
-class TooManyPixels(NotAnImage):
-    """The header announces more pixels than allowed; nothing was allocated."""
+    with _opened(found) as image:
+        if image.size != (found.width, found.height):  # it was found.width that was checked
+            sizes = f"{found.width} x {found.height} and {image.width} x {image.height}"
+            raise NotAnImage(f"the header announces two sizes, {sizes} pixels")
+        if found.form == "Tiff":  # else Pillow holds it against a limit of its own
+            image.im = Image.new(image.mode, image.size, None).im
+        image.load()
+        image.info.pop("transparency", None)  # RGB has none, and Pillow warns of every palette with one
+        return _turned(image, found.orientation).convert("RGB")
 
 
 @contextlib.contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
-    """The image as Pillow opens it; what Pillow raises meanwhile as NotAnImage, where its own text says too little."""
-    from PIL import Image, UnidentifiedImageError
+def _opened(found: Bare) -> Iterator[Image.Image]:
+    """The image as Pillow's plugin opens it: Image.open would try others, and warn of sizes below `max_pixels`.
+
+    What is raised meanwhile becomes NotAnImage.
+    """
+    from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        plugin = getattr(import_module(f"PIL.{found.form}ImagePlugin"), f"{found.form}ImageFile")
+        with plugin(io.BytesIO(b"".join(found.pieces))) as image:
             yield image
-    except UnidentifiedImageError as error:
-        raise NotAnImage(f"no known image format ({len(data)} bytes, starting {data[:8]!r})") from error
+    except (NotAnImage, MemoryError):
+        raise
     except Image.DecompressionBombError as error:
         raise TooManyPixels(str(error)) from error
-    except SyntaxError as error:  # Pillow's for broken PNG chunks
-        raise NotAnImage(f"the image is broken ({error})") from error
+    except Exception as error:  # Pillow may raise anything over a broken file
+        raise NotAnImage(f"the image is broken ({_said(error)})") from error
+
+
+def _said(error: Exception) -> str:
+    """What Pillow's error says, shortly, where that is not about its own code."""
+    cause, text = error.__cause__ or error, str(error)
+    if isinstance(cause, struct.error | IndexError):
+        return "it is truncated"
+    if isinstance(cause, TypeError):
+        return "a value is of the wrong type"
+    if isinstance(cause, KeyError) and text == str(cause):
+        text = f"unknown value {text}"
+    return (text or repr(error))[:_LONGEST]
 
 
 def _checked(cell: Any) -> Pixels:
@@ -174,38 +203,19 @@ def _checked(cell: Any) -> Pixels:
     return np.ascontiguousarray(cell)
 
 
-def _may_be_turned(data: bytes) -> bool:
-    """Whether a JPEG has EXIF or XMP that may say how it lies: 2 us, where a search of its bytes takes 35 (75 KB)."""
-    position = 2
-    while data[position : position + 1] == b"\xff":
-        marker = data[position + 1] if position + 1 < len(data) else _START_OF_SCAN
-        if marker == _START_OF_SCAN:
-            break
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        segment = data[position + 4 : position + 2 + length] if marker == _APP1 else b""
-        if segment.startswith(b"Exif\x00\x00") or b"tiff:Orientation" in segment:
-            return True
-        position += 1 if marker == _FILL else 2 + length
-    return False
-
-
-def _orientation(data: bytes) -> int:
-    """How a JPEG lies, as Pillow reads it from EXIF or XMP; 1 is upright, which one with broken EXIF is taken for."""
-    if not _may_be_turned(data):
-        return 1
-    with _opened(data) as header:
-        try:
-            found: int = header.getexif().get(_ORIENTATION, 1)
-        except SyntaxError:
-            return 1
-    return found
-
-
 def _turned(image: Image.Image, orientation: int) -> Image.Image:
     """`image` upright."""
-    from PIL import ImageOps
-
-    if orientation == 1:
+    if not 2 <= orientation <= 8:
         return image
-    image.getexif()[_ORIENTATION] = orientation
-    return ImageOps.exif_transpose(image)
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[orientation])
