@@ -8,7 +8,7 @@ import pytest
 
 from headrace.core.errors import BadModel, BadOption
 from headrace.core.preprocess import Preprocess
-from headrace.models.header import Header, digest_files, onnx_files
+from headrace.models.header import Header, digest_files
 
 
 def header(*shape: int | None, **metadata: str) -> Header:
@@ -83,12 +83,28 @@ def test_labels_and_task_come_from_the_metadata() -> None:
     assert (header(1, 3, 1, 1).labels, header(1, 3, 1, 1).task) == (None, None)
 
 
-def test_digest_covers_the_external_data_beside_the_file(tmp_path: Path) -> None:
-    model = tmp_path / "m.onnx"
-    model.write_bytes(b"graph")
-    alone = digest_files(onnx_files(model))
-    assert alone == hashlib.sha256(hashlib.sha256(b"graph").digest()).hexdigest()
-    (tmp_path / "m.onnx.data").write_bytes(b"weights")
-    (tmp_path / "n.onnx.data").write_bytes(b"another model's")
-    assert onnx_files(model) == [model, tmp_path / "m.onnx.data"]
-    assert digest_files(onnx_files(model)) != alone
+@pytest.mark.parametrize("text", ["42", '"cat"', '{"cat": 1}', "[" * 100_000, "no JSON"])
+def test_labels_that_are_no_list_are_refused(text: str) -> None:
+    with pytest.raises(BadModel, match=r"m.onnx: its headrace.labels is no JSON list"):
+        _ = header(1, 3, 1, 1, labels=text).labels
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        header(1, 3, 2**60, 2**60),
+        header(1, 0, 0, 3),
+        header(1, None, None, 3, preprocess="stretch = true\ncrop = 20_000"),
+    ],
+)
+def test_size_that_no_photo_has_is_refused(told: Header) -> None:
+    with pytest.raises(BadModel, match=r"m.onnx: asks for photos of .* pixels; take a model for photos of 1 to 16384"):
+        told.preprocess(None)
+
+
+def test_digest_is_of_the_files_bytes_in_order(tmp_path: Path) -> None:
+    graph, weights = tmp_path / "graph", tmp_path / "weights"
+    graph.write_bytes(b"graph")
+    weights.write_bytes(b"weights")
+    assert digest_files([graph]) == hashlib.sha256(hashlib.sha256(b"graph").digest()).hexdigest()
+    assert len({digest_files(files) for files in ([graph], [graph, weights], [weights, graph])}) == 3

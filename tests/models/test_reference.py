@@ -119,20 +119,19 @@ def test_faults_of_files_are_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "m.onnx") == (
         f"{tmp_path}/m.onnx: does not exist; check the path, or name a class as package.module:Name"
     )
-    weights = tmp_path / "weights.pth"
-    weights.touch()
-    assert refusal(weights).startswith(
-        f"{weights}: has the unknown suffix '.pth'; use .onnx or OpenVINO's .xml; for torch"
-    )
+    odd = tmp_path / "model.h5"
+    odd.touch()
+    assert refusal(odd).startswith(f"{odd}: has the unknown suffix '.h5'; use .onnx or OpenVINO's .xml; for other")
     assert refusal(42) == "42: is no model; give a file, a torch module, a class with __call__, or module:Name"
 
 
 def test_file_that_is_no_onnx_is_refused_by_both_runtimes(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    path.write_bytes(b"not a graph")
-    assert refusal(path).startswith(f"{path}: OpenVINO cannot read it (")
-    with pytest.raises(BadModel, match=r"m.onnx: is not a readable ONNX file"):
-        OnnxRuntimeModel(path)
+    for content in (b"", b"not a graph", b"\x3a\x05\x0a\xff"):
+        path.write_bytes(content)
+        for opened in (resolve, OnnxRuntimeModel):
+            with pytest.raises(BadModel, match=r"m.onnx: is not a readable ONNX file"):
+                opened(path)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +174,30 @@ def test_faults_of_names_are_named(script: Path, tmp_path: Path) -> None:
     broken = tmp_path / "user_broken.py"
     broken.write_text("1 / 0")
     assert "raises on import (ZeroDivisionError: division by zero); mend the module" in refusal(f"{broken}:Net")
+
+
+def test_link_to_a_script_is_the_script(script: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere/user_link.py"
+    link.symlink_to(script)
+    assert resolve(f"{link}:clean").__module__ == "user_script"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["user_a.b.py", ".py", "..py"])
+def test_script_whose_name_python_takes_for_a_package_is_refused_unrun(tmp_path: Path, name: str) -> None:
+    (tmp_path / "user_a.py").write_text("raise SystemExit('run')")
+    (tmp_path / name).write_text("class Net: ...")
+    assert refusal(f"{tmp_path}/{name}:Net") == (
+        f"{tmp_path}/{name}: has a dot in its name, which Python takes for a package; rename the file"
+    )
+
+
+def test_script_that_is_hidden_runs_neither_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "first").mkdir()
+    for folder in (tmp_path / "first", tmp_path):
+        (folder / "user_twice.py").write_text("raise SystemExit('run')")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "first"), str(tmp_path), *sys.path])
+    assert "is hidden by another module named 'user_twice'" in refusal(f"{tmp_path}/user_twice.py:Net")
 
 
 @pytest.mark.parametrize("name", ["json.py", "sys.py"])

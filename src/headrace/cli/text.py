@@ -5,10 +5,22 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+_LONGEST = 2000
+
 
 def printable(text: str) -> str:
-    """`text` with control characters (terminal escape codes among them) written out as \\xNN."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    """`text` as one line that a terminal shows and does not obey.
+
+    Control characters (escape codes and line ends among them), marks that turn or hide text, and bytes that are none
+    are written out as \\xNN or \\uNNNN; of more than 2,000 characters the middle is left out.
+    """
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in _shortened(text))
+    return _shortened("".join(shown))
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]}…{text[1 - half :]}"
 
 
 def seconds(value: float | None) -> str:

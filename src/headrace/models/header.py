@@ -11,6 +11,7 @@ from pathlib import Path
 from headrace.core.errors import BadModel
 from headrace.core.preprocess import Preprocess
 
+_LARGEST_SIDE = 16_384  # a row of that is 0.8 GB; a file of 100 bytes can ask for 2^60 pixels a side
 PREPROCESS_KEY, LABELS_KEY, TASK_KEY = "headrace.preprocess", "headrace.labels", "headrace.task"
 
 
@@ -61,9 +62,12 @@ class Header:
         if text is None:
             return None
         try:
-            return tuple(str(label) for label in json.loads(text))
-        except ValueError as error:
+            labels = json.loads(text)
+        except (ValueError, RecursionError) as error:
             raise BadModel(self.where, f"its {LABELS_KEY} is no JSON list ({error})", "mend its metadata") from error
+        if not isinstance(labels, list):
+            raise BadModel(self.where, f"its {LABELS_KEY} is no JSON list", "mend its metadata")
+        return tuple(str(label) for label in labels)
 
     @property
     def task(self) -> str | None:
@@ -86,10 +90,17 @@ class Header:
         if self.size is not None and self.size != chosen.size:
             fix = f"set crop = [{self.size[0]}, {self.size[1]}]"
             raise BadModel(self.where, f"takes {self.size} pixels, its preprocessing gives {chosen.size}", fix)
+        self._check(chosen.size)
         return chosen, source
+
+    def _check(self, size: tuple[int, int]) -> None:
+        if not all(0 < side <= _LARGEST_SIDE for side in size):
+            fix = f"take a model for photos of 1 to {_LARGEST_SIDE} pixels a side"
+            raise BadModel(self.where, f"asks for photos of {size} pixels", fix)
 
     def _imagenet(self) -> Preprocess:
         height, width = self.size or (224, 224)
+        self._check((height, width))
         crop = height if height == width else (height, width)
         return Preprocess(resize_short=round(max(height, width) * 256 / 224), crop=crop)
 
@@ -101,8 +112,3 @@ def digest_files(paths: Sequence[Path]) -> str:
         with path.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
-
-
-def onnx_files(path: Path) -> list[Path]:
-    """An ONNX file, then the external-data files beside it that carry its name (x.onnx.data, x.onnx_data)."""
-    return [path, *sorted(p for p in path.parent.glob(path.name + "?*") if p.is_file())]

@@ -14,7 +14,10 @@ from headrace.core.contracts import Pixels
 from headrace.core.errors import BadModel
 from headrace.core.optional import load
 from headrace.core.preprocess import Preprocess
-from headrace.models.header import Header, digest_files, onnx_files
+from headrace.models.external_data import onnx_files
+from headrace.models.header import Header, digest_files
+
+_EXTERNAL_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 class OnnxRuntimeModel:
@@ -26,8 +29,9 @@ class OnnxRuntimeModel:
         load("onnx", extra="onnx", needed_for=f"reading {path.name}")
         import onnx
 
+        self._files = onnx_files(path)
         try:
-            self._graph = onnx.load(path)
+            self._graph = onnx.load(path, load_external_data=False)
         except Exception as error:  # protobuf and onnx raise a dozen kinds, none of them shared
             raise BadModel(str(path), f"is not a readable ONNX file ({error})", "check the file") from error
         self.path, self.name, self.device = path, path.name, device
@@ -46,7 +50,7 @@ class OnnxRuntimeModel:
 
     def digest(self) -> str:
         """sha256 of the file and its external data."""
-        return digest_files(onnx_files(self.path))
+        return digest_files(self._files)
 
     def load(self, precision: str, batch_size: int, streams: int, calibration: Pixels | None = None) -> _Session:
         """Opens a session; each stream runs single-threaded operators, so that `streams` batches run side by side."""
@@ -56,20 +60,25 @@ class OnnxRuntimeModel:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = max(1, len(os.sched_getaffinity(0)) // streams)
         options.log_severity_level = 3
+        # Of a graph from memory it would look for external data in the working folder.
+        options.add_session_config_entry(_EXTERNAL_DATA_FOLDER, str(self.path.parent.absolute()))
         providers = ["CUDAExecutionProvider"] if self.device == "cuda" else ["CPUExecutionProvider"]
         graph = with_normalisation(self._graph, self.preprocess, batch_size, where=str(self.path))
         try:
-            session = runtime.InferenceSession(graph.SerializeToString(), options, providers=providers)
+            # Its fallback prints on stdout, as they stand there, the names that the file gives.
+            session = runtime.InferenceSession(
+                graph.SerializeToString(), options, providers=providers, enable_fallback=False
+            )
         except Exception as error:  # its exceptions share no base but Exception
             raise BadModel(
                 str(self.path), f"ONNX Runtime cannot run it ({error})", "check operators and opset"
             ) from error
-        return _Session(session, streams)
+        return _Session(session, streams, batch_size)
 
 
 class _Session:
-    def __init__(self, session: Any, streams: int) -> None:
-        self._session, self.streams = session, streams
+    def __init__(self, session: Any, streams: int, capacity: int) -> None:
+        self._session, self.streams, self.capacity = session, streams, capacity
         self._input = session.get_inputs()[0].name
         self._names = [o.name for o in session.get_outputs()]
 
@@ -98,6 +107,10 @@ def _header(graph: Any, where: str) -> Header:
     inputs = [i for i in graph.graph.input if i.name not in stored]
     if len(inputs) != 1:
         raise BadModel(where, f"has {len(inputs)} inputs, photos need one", "wrap it in a class: --model file.py:Name")
+    if isinstance(inputs[0].name, bytes):  # as protobuf gives what is no UTF-8
+        raise BadModel(where, f"has an input whose name is no text ({inputs[0].name!r})", "export it again")
+    if not graph.graph.output:
+        raise BadModel(where, "has no output", "export it again")
     metadata = {p.key: p.value for p in graph.metadata_props}
     return Header(where, inputs[0].name, _shape(inputs[0]), metadata, _shape(graph.graph.output[0]))
 

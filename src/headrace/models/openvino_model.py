@@ -16,7 +16,8 @@ from headrace.core.contracts import Pixels
 from headrace.core.errors import BadModel
 from headrace.core.optional import load
 from headrace.core.preprocess import Preprocess
-from headrace.models.header import Header, digest_files, onnx_files
+from headrace.models.external_data import lies_beside, onnx_files
+from headrace.models.header import Header, digest_files
 
 _PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 
@@ -34,7 +35,8 @@ class OpenVinoModel:
 
     @classmethod
     def from_file(cls, path: Path, given: Preprocess | None = None) -> OpenVinoModel:
-        """Reads an ONNX or IR file. Raises BadModel."""
+        """Reads an ONNX or IR file, once it is known which files that leads to. Raises BadModel."""
+        files = onnx_files(path) if path.suffix == ".onnx" else _ir_files(path)
         try:
             graph = _core().read_model(path)
         except RuntimeError as error:
@@ -42,7 +44,6 @@ class OpenVinoModel:
             raise BadModel(
                 str(path), f"OpenVINO cannot read it ({reason})", "check that it is a valid ONNX file"
             ) from error
-        files = onnx_files(path) if path.suffix == ".onnx" else [path, path.with_suffix(".bin")]
         return cls(graph, str(path), digest_files(files), given)
 
     @property
@@ -75,7 +76,7 @@ class OpenVinoModel:
             "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
         }
         with _renamed(self.header.where):
-            return _Session(_core().compile_model(graph, "CPU", config), streams)
+            return _Session(_core().compile_model(graph, "CPU", config), streams, batch_size)
 
     def _folded(self, batch_size: int) -> Any:
         """The graph with uint8 NHWC input and the normalisation inside."""
@@ -98,8 +99,8 @@ class OpenVinoModel:
 
 
 class _Session:
-    def __init__(self, compiled: Any, streams: int) -> None:
-        self._compiled, self.streams = compiled, streams
+    def __init__(self, compiled: Any, streams: int, capacity: int) -> None:
+        self._compiled, self.streams, self.capacity = compiled, streams, capacity
 
     def request(self) -> _Request:
         return _Request(self._compiled)
@@ -127,7 +128,22 @@ def _core() -> Any:
     return openvino.Core()
 
 
+def _ir_files(path: Path) -> list[Path]:
+    """An .xml and the .bin beside it, if there is one. Raises BadModel where that is a link out of the folder."""
+    with path.open("rb") as file:
+        if not file.read(4).removeprefix(b"\xef\xbb\xbf").startswith(b"<"):  # an ONNX file would be read as one
+            raise BadModel(str(path), "is no XML", "check that it is OpenVINO's IR; ONNX files end in .onnx")
+    weights = path.with_suffix(".bin")
+    if not weights.exists():
+        return [path]
+    if not weights.is_file() or not lies_beside(weights, path):
+        raise BadModel(str(weights), "is no file inside the model's folder", "put the file itself beside the .xml")
+    return [path, weights]
+
+
 def _header(graph: Any, where: str) -> Header:
+    if not graph.outputs:
+        raise BadModel(where, "has no output", "export it again")
     if len(graph.inputs) != 1:
         raise BadModel(
             where, f"has {len(graph.inputs)} inputs, photos need one", "wrap it in a class: --model file.py:Name"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
+import importlib.util
 import sys
 import warnings
 from collections.abc import Callable
@@ -12,21 +13,32 @@ from pathlib import Path
 from typing import Any
 
 from headrace.core.contracts import Model
-from headrace.core.errors import BadModel, MissingExtra
+from headrace.core.errors import BadModel, HeadraceError, MissingExtra
 from headrace.core.optional import installed
 from headrace.core.preprocess import Preprocess
 
 Resolved = Model | Callable[..., Any]
+_TORCH_FILES = (".pt", ".pth")
+_PICKLES = (".pkl", ".pickle", ".joblib")
 
 
-def resolve(reference: object, preprocess: Preprocess | None = None) -> Resolved:
+def resolve(reference: object, preprocess: Preprocess | None = None, *, allow_pickle: bool = False) -> Resolved:
     """A model, or a class or function over batches (Ray Data's convention), from a reference.
 
-    reference: an ONNX or IR file's path, `package.module:Name`, `file.py:Name`, a torch module, a class or a function.
+    reference: the path of an ONNX or IR file, or of a pickled torch module; `package.module:Name`, `file.py:Name`, a
+    torch module, a class or a function. allow_pickle: opens a pickled module, which runs code of whoever made it.
     Raises BadModel, MissingExtra.
     """
     if isinstance(reference, Path) or (isinstance(reference, str) and not _names_python(reference)):
-        return _from_file(Path(reference), preprocess)
+        path = Path(reference)
+        try:
+            return _from_file(path, preprocess, allow_pickle=allow_pickle)
+        except HeadraceError:
+            raise
+        except Exception as error:  # what a damaged or hostile file makes a runtime's reader raise, it does not say
+            raise BadModel(
+                str(path), f"cannot be opened ({type(error).__name__}: {error})", "check the file"
+            ) from error
     if isinstance(reference, str):
         reference = _from_python(reference)
     if _is_torch_module(reference):
@@ -46,7 +58,7 @@ def _names_python(reference: str) -> bool:
     )
 
 
-def _from_file(path: Path, preprocess: Preprocess | None) -> Model:
+def _from_file(path: Path, preprocess: Preprocess | None, *, allow_pickle: bool) -> Model:
     if not path.is_file():
         raise BadModel(str(path), "does not exist", "check the path, or name a class as package.module:Name")
     if path.suffix == ".onnx":
@@ -55,7 +67,14 @@ def _from_file(path: Path, preprocess: Preprocess | None) -> Model:
         from headrace.models.openvino_model import OpenVinoModel
 
         return OpenVinoModel.from_file(path, preprocess)
-    kinds = ".onnx or OpenVINO's .xml; for torch weights name the class that loads them as file.py:Name"
+    if path.suffix in _TORCH_FILES:
+        from headrace.models.torch_file import open_module
+
+        return _from_torch(open_module(path, allow_pickle=allow_pickle), preprocess)
+    if path.suffix in _PICKLES:
+        what = "is a pickle, and opening it would run code of whoever made it"
+        raise BadModel(str(path), what, "open it in a class of yours, and name that as file.py:Name")
+    kinds = ".onnx or OpenVINO's .xml; for other files name a class that opens them as file.py:Name"
     raise BadModel(str(path), f"has the unknown suffix {path.suffix!r}", f"use {kinds}")
 
 
@@ -103,16 +122,21 @@ def _from_python(reference: str) -> Any:
 
 
 def _load_script(path: Path) -> Any:
-    """Imports a file by its path, under its stem, with its folder importable as for `python file.py`."""
+    """Imports a file by its path, under its stem, with its folder importable as for `python file.py`.
+
+    Workers import it by that name too. Nothing is run before it is known that the name leads to this very file.
+    """
     if not path.is_file():
         raise FileNotFoundError(path)
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    module = importlib.import_module(path.stem)
-    if Path(getattr(module, "__file__", None) or "").resolve() != path.resolve():
-        raise BadModel(str(path), f"is hidden by another module named {path.stem!r}", "rename the file")
-    return module
+    script = path.resolve()  # as Python does it: what lies beside the file itself can be imported, not beside a link
+    if "." in script.stem:
+        raise BadModel(str(path), "has a dot in its name, which Python takes for a package", "rename the file")
+    if str(script.parent) not in sys.path:
+        sys.path.insert(0, str(script.parent))
+    spec = importlib.util.find_spec(script.stem)
+    if spec is None or Path(spec.origin or "").resolve() != script:
+        raise BadModel(str(path), f"is hidden by another module named {script.stem!r}", "rename the file")
+    return importlib.import_module(script.stem)
 
 
 def _is_torch_module(value: object) -> bool:

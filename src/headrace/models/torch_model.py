@@ -100,6 +100,8 @@ def _with_normalisation(module: torch.nn.Module, spec: Preprocess, dtype: torch.
 class _Session:
     """A module on its device, `streams` batches at a time; on the CPU torch itself spreads each over the cores."""
 
+    capacity = None
+
     def __init__(self, module: torch.nn.Module, device: str, streams: int) -> None:
         import torch
 
