@@ -52,7 +52,7 @@ CASES: list[tuple[list[str], str]] = [
     (["photos", "--model", "array.npy"], "array.npy: has the unknown suffix '.npy'"),
     (["photos", "--model", "no_such_module:Name"], "no_such_module:Name: cannot be imported"),
     (["photos", "--model", "raises.py:Name"], "raises.py:Name: raises on import (ZeroDivisionError"),
-    (["photos", "--model", "text.onnx"], "text.onnx: OpenVINO cannot read it"),
+    (["photos", "--model", "text.onnx"], "text.onnx: is not a readable ONNX file"),
     (["photos", "--model", "rank2.onnx"], "input 'x' has rank 2, photos need rank 4"),
     (["photos", "--model", "grey.onnx"], "with 3 channels nowhere"),
     (["photos", "--model", MODEL, "--labels", "labels.txt"], "--labels: has 2 labels, the model 1000 classes"),
@@ -92,10 +92,10 @@ def test_bad_input_is_one_line_and_writes_nothing(headrace: Headrace, arguments:
 @pytest.mark.parametrize(
     ("out", "message"),
     [
-        ("taken", "is a file; name a folder"),
+        ("taken", "cannot be written (Not a directory); name a folder"),
         ("taken/below", "cannot be written (Not a directory)"),
         ("/proc/preds", "/proc/preds: cannot be written"),
-        ("s3://bucket/preds", "s3://bucket/preds: is not a local path"),
+        ("gs://bucket/preds", "gs://bucket/preds: cannot be written to; name a local folder or s3://bucket/folder"),
     ],
 )
 def test_output_that_cannot_be_written_is_one_line(headrace: Headrace, out: str, message: str) -> None:

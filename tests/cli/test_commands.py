@@ -1,7 +1,6 @@
 """run, plan and demo do what they say, and say what they did."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -144,4 +143,4 @@ def test_interrupt_leaves_whole_parts_and_exits_130(tmp_path: Path) -> None:
     assert (process.returncode, out) == (130, "")
     assert err == "headrace: interrupted; run the same command again to go on from here\n"
     assert [pq.read_metadata(p).num_rows for p in sorted(Path("preds").glob("*.parquet"))] == [2, 2, 2]
-    assert os.listdir("preds/_headrace/tmp") == []  # noqa: PTH208
+    assert list(Path("preds/_headrace/tmp").glob("*")) == []

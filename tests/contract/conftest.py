@@ -61,3 +61,19 @@ def make_photos(jpegs: list[bytes], refusing: None) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that were read, in order."""
+    from headrace.sources.locations import LocalFolder
+
+    seen: list[str] = []
+    read = LocalFolder.read
+
+    def counting(self: LocalFolder, path: str) -> bytes:
+        seen.append(Path(path).name[:3])
+        return read(self, path)
+
+    monkeypatch.setattr(LocalFolder, "read", counting)
+    return seen

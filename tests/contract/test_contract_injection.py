@@ -5,9 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
-from outputs import MODEL, Mean, leftovers, parts, written
+from outputs import MODEL, Mean, footer, leftovers, parts, rejected, written
 
 import headrace as hr
 from headrace.models.heads import Classify
@@ -87,15 +86,18 @@ def test_fault_ends_the_run_with_an_error_and_a_second_run_completes(
         patch.setattr(owner, name, fault)
         try:
             job.write_parquet(tmp_path / "out", **options)
+        except hr.TooManyRejects:
+            assert {r["message"] for r in rejected(tmp_path / "out")} == {"injected"}
         except hr.HeadraceError as error:
             assert injected in (error.__cause__, error.__context__)  # noqa: PT017 - some faults are never met
         except (RuntimeError, OSError):
             assert name in MAYBE_FATAL
         else:
             assert fault.left >= 0, "the fault was met, and the run went on"
-    assert all(pq.read_metadata(p).num_rows in (4, 2) for p in parts(tmp_path / "out"))
+    accounts = [footer(p)["account"] for p in parts(tmp_path / "out")]
+    assert all(a["rows_in"] in (4, 2) and a["rows_in"] == a["rows_out"] + a["rows_rejected"] for a in accounts)
     assert leftovers(tmp_path / "out") == []
-    report = job.write_parquet(tmp_path / "out", **options)
+    report = job.write_parquet(tmp_path / "out", retry=bool(accounts), **options)
     assert (report.rows_in, report.rows_out) == (14, 14)
     assert len(written(tmp_path / "out")) == 14
 

@@ -1,6 +1,8 @@
 """Stages in worker processes give the same rows as threads, and die without taking rows with them."""
 
 import contextlib
+import faulthandler
+import json
 import os
 import subprocess
 import sys
@@ -14,10 +16,11 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from outputs import leftovers, parts, written
+from outputs import leftovers, parts, rejected, written
 
 import headrace as hr
-from headrace.engine.local.processes import ProcessWorker, WorkerDied, end_workers
+from headrace.engine.local.processes import ProcessWorker, end_workers
+from headrace.engine.local.queues import Closed
 
 ROWS = 60
 
@@ -36,6 +39,12 @@ def failing(batch: dict[str, Any]) -> dict[str, Any]:
 def dying(batch: dict[str, Any]) -> dict[str, Any]:
     if 40 in batch["n"]:
         os._exit(9)
+    return {"n": batch["n"]}
+
+
+def crashing(batch: dict[str, Any]) -> dict[str, Any]:
+    if 40 in batch["n"]:
+        faulthandler._sigsegv()
     return {"n": batch["n"]}
 
 
@@ -96,10 +105,31 @@ def test_processes_give_the_same_rows_as_threads(engine: str, in_processes: InPr
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
+    ("stage", "error_type", "message"),
+    [
+        (failing, "ValueError", "forty is too much"),
+        (dying, "WorkerDied", "the worker process of dying died (exit 9)"),
+        (crashing, "WorkerDied", "the worker process of crashing died (SIGSEGV)"),
+    ],
+)
+def test_row_that_fails_or_kills_a_process_is_rejected_alone(
+    engine: str, stage: Callable[..., Any], error_type: str, message: str, in_processes: InProcesses, tmp_path: Path
+) -> None:
+    job, plan = in_processes(stage)
+    report = job.write_parquet(tmp_path / "o", engine=engine, plan=plan)
+    assert (report.rows_in, report.rows_out, report.rows_rejected) == (ROWS, ROWS - 1, 1)
+    assert [r["n"] for r in written(tmp_path / "o")] == [n for n in range(ROWS) if n != 40]
+    (reject,) = rejected(tmp_path / "o")
+    assert (reject["key"], reject["row"], reject["stage"]) == ("40", 40, stage.__name__)
+    assert (reject["error_type"], reject["message"]) == (error_type, message)
+    assert json.loads(reject["original"]) == {"n": 40}
+    assert children() == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
     ("stage", "kept", "message"),
     [
-        (failing, "ValueError", "rows 0-4 .from 40.: ValueError: forty is too much"),
-        (dying, "WorkerDied", "the worker process of dying died .exit 9."),
         (dying_at_once, "WorkerDied", "the worker process of dying_at_once died"),
         (raising_oddly, "RuntimeError", "Unpicklable: 1 and 2"),
     ],
@@ -164,7 +194,7 @@ def test_process_in_the_middle_of_a_batch_is_ended(in_processes: InProcesses) ->
         while not worker._calling.locked():
             pass
         end_workers([worker], 1.0)
-        with pytest.raises(WorkerDied):
+        with pytest.raises(Closed):
             call.result(20)
     assert children() == []
 
@@ -190,7 +220,7 @@ def endless(batch):
 worker = ProcessWorker(MapBatches(fn=endless))
 worker.wait_built()
 threading.Thread(target=worker, args=({"n": np.arange(3)},), daemon=True).start()
-print(worker._process.pid, flush=True)
+print(worker._running.process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -8,8 +8,8 @@ import pytest
 from outputs import MODEL, SMALL, Mean, leftovers, parts, rejected, written
 
 import headrace as hr
+from headrace.core.faults import WrongAnswer
 from headrace.sinks.parquet import ParquetFolder
-from headrace.sources.locations import LocalFolder
 
 MakePhotos = Callable[..., Path]
 
@@ -21,22 +21,8 @@ class Fragile:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         if Fragile.broken and any("013" in key for key in batch["path"]):
-            raise ZeroDivisionError("this photo is too much")
+            raise WrongAnswer("this photo is too much")
         return {"sum": batch["image"].reshape(len(batch["image"]), -1).sum(axis=1)}
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that were read, in order."""
-    seen: list[str] = []
-    read = LocalFolder.read
-
-    def counting(self: LocalFolder, path: str) -> bytes:
-        seen.append(Path(path).name[:3])
-        return read(self, path)
-
-    monkeypatch.setattr(LocalFolder, "read", counting)
-    return seen
 
 
 def test_run_that_a_stage_stopped_goes_on_without_reading_committed_partitions(

@@ -18,27 +18,22 @@ def small_rows(count: int = 20) -> hr.Dataset:
     return hr.from_items([{"n": i} for i in range(count)])
 
 
-def fail_at_seven(batch: dict[str, Any]) -> dict[str, Any]:
-    if 7 in batch["n"]:
-        raise KeyError("seven")
+def broken_from_six(batch: dict[str, Any]) -> dict[str, Any]:
+    if batch["n"][0] >= 6:
+        return {"m": batch["n"]}
     return {"n": batch["n"]}
 
 
-def test_worker_error_names_partition_and_rows(engine: str, tmp_path: Path) -> None:
+def test_stage_that_breaks_its_promise_stops_the_run_and_names_partition_and_rows(engine: str, tmp_path: Path) -> None:
     with pytest.raises(hr.StageFailed) as caught:
-        small_rows().map_batches(fail_at_seven).write_parquet(
+        small_rows().map_batches(broken_from_six).write_parquet(
             tmp_path / "out", engine=engine, batch_size=2, partition_rows=4
         )
     error = caught.value
-    assert (error.stage, error.partition, error.first_row, error.rows, error.first_key) == (
-        "fail_at_seven",
-        1,
-        2,
-        2,
-        "6",
-    )
-    assert isinstance(error.__cause__, KeyError)
-    assert "partition 1, rows 2-3 (from 6): KeyError: 'seven'" in str(error)
+    place = (error.stage, error.partition, error.first_row, error.rows, error.first_key)
+    assert place == ("broken_from_six", 1, 2, 2, "6")
+    assert isinstance(error.__cause__, ValueError)
+    assert "partition 1, rows 2-3 (from 6): WrongAnswer: broken_from_six returned the columns ['m']" in str(error)
     assert len(parts(tmp_path / "out")) <= 1
     assert all(pq.read_metadata(p).num_rows == 4 for p in parts(tmp_path / "out"))
     assert leftovers(tmp_path / "out") == []

@@ -60,17 +60,17 @@ def test_verdict_without_work_names_nothing(rows: int, seconds: float, count: in
     ],
 )
 def test_partition_is_about_half_a_minute_of_whole_batches(rows: int, rate: float, batch: int, expected: int) -> None:
-    assert sizing.partition_rows(rows, rate, batch, 100.0) == expected
+    assert sizing.partition_rows(rows, rate, batch, 100.0, 128 * MIB) == expected
 
 
 def test_partition_of_large_rows_stays_below_128_mib() -> None:
-    assert sizing.partition_rows(10**6, 1000.0, 8, 2.0**20) == 128
-    assert sizing.partition_rows(200, 1000.0, 8, 2.0**20) == 128
+    assert sizing.partition_rows(10**6, 1000.0, 8, 2.0**20, 128 * MIB) == 128
+    assert sizing.partition_rows(200, 1000.0, 8, 2.0**20, 128 * MIB) == 128
 
 
 @given(rows=st.integers(1, 10**10), rate=st.floats(1e-3, 1e7), batch=st.integers(1, 4096))
 def test_partitions_are_whole_batches_and_few(rows: int, rate: float, batch: int) -> None:
-    size = sizing.partition_rows(rows, rate, batch, 100.0)
+    size = sizing.partition_rows(rows, rate, batch, 100.0, 128 * MIB)
     assert size % batch == 0
     assert size <= max(sizing.MAX_PARTITION_ROWS, batch) or size == -(-rows // batch) * batch
 
@@ -92,9 +92,10 @@ def test_processes_are_for_long_work_that_holds_the_gil(
 
 
 def test_queues_io_and_trials_follow_the_machine() -> None:
-    assert sizing.queue_bytes(256 * MIB, 1, remote=True) == 4 * MIB
+    assert sizing.queue_bytes(128 * MIB, 1, remote=True) == 4 * MIB
     assert [sizing.queue_bytes(64_000 * MIB, 1, remote=r) for r in (True, False)] == [64 * MIB, 8 * MIB]
-    assert sizing.queue_bytes(512 * MIB, 100 * MIB, remote=False) == 400 * MIB
+    assert sizing.queue_bytes(8192 * MIB, 100 * MIB, remote=False) == 400 * MIB
+    assert sizing.queue_bytes(512 * MIB, 100 * MIB, remote=False) == 64 * MIB
     assert [
         sizing.io_concurrency(remote=r, in_bursts=b, cores=c)
         for r, b, c in ((True, True, 2), (False, False, 1), (False, True, 1), (False, True, 64))

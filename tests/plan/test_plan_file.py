@@ -19,16 +19,15 @@ numbers = st.builds(Choice, st.integers(1, 10**9) | st.just("auto"), texts, text
 words = st.builds(Choice, st.sampled_from(["fp32", "bf16", "auto"]), texts, texts)
 names = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=8)
 agreements = st.none() | st.just({"precision": "bf16", "rows": 256, "agree": 0.5, "mean_dp": 0.1, "kept": False})
-NUMBERS = ("engine", "batch_size", "partition_rows", "prepare_workers", "io_concurrency", "queue_bytes")
+NUMBERS = ("batch_size", "partition_rows", "prepare_workers", "io_concurrency", "memory_bytes", "queue_bytes")
 plans = st.builds(
     Plan,
-    **dict.fromkeys(
-        ("engine", "batch_size", "partition_rows", "prepare_workers", "io_concurrency", "queue_bytes"), numbers
-    ),
+    **dict.fromkeys(("engine", *NUMBERS), numbers),
     runtime=st.none() | words,
     precision=st.none() | words,
     workers=st.none() | numbers,
     stages=st.dictionaries(names, words, max_size=3),
+    row_caps=st.dictionaries(names, numbers, max_size=3),
     agreement=agreements,
     rows=st.integers(0, 10**10),
 )
@@ -39,11 +38,12 @@ def test_saved_plan_gives_back_every_settled_value(plan: Plan, tmp_path_factory:
     path = tmp_path_factory.mktemp("plan") / "plan.toml"
     path.write_text(plan.to_toml())
     values = values_from_toml(path)
-    stages = values.pop("stages", {})
+    by_step = {table: values.pop(table, {}) for table in ("stages", "row_caps")}
     agreement = values.pop("agreement", None)
-    settled = {n: c.value for n, c in plan.choices().items() if not c.open and not n.startswith("stages.")}
+    settled = {n: c.value for n, c in plan.choices().items() if not c.open and "." not in n}
     assert values == settled
-    assert stages == {n: c.value for n, c in plan.stages.items() if not c.open}
+    assert by_step["stages"] == {n: c.value for n, c in plan.stages.items() if not c.open}
+    assert by_step["row_caps"] == {n: c.value for n, c in plan.row_caps.items() if not c.open}
     assert agreement == plan.agreement
 
 

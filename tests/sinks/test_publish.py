@@ -1,138 +1,204 @@
-"""A part appears whole or not at all, once, and a full disk leaves nothing behind."""
+"""A part appears whole or not at all, once, with its rejects; what fails is told and leaves nothing behind."""
+
+from __future__ import annotations
 
 import errno
 import json
 import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headrace.core.batch import Reject
 from headrace.core.errors import BadOutput, WriteFailed
-from headrace.core.partition import Account, Partition
-from headrace.sinks.parquet import ParquetFolder
-from headrace.sinks.publish import publish, replace
+from headrace.core.partition import Account, Commits, Partition
+from headrace.sinks.footers import encode, intact, part_name, part_number
+from headrace.sinks.parquet import JOB_SCHEMA, ParquetFolder
 
 PARTITION = Partition(3, 30, 40)
+PART = "part-00000003.parquet"
+REJECT = Reject("c", 2, "decode", "E", "why", b"\xff")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> ParquetFolder:
-    return ParquetFolder(tmp_path / "out", "the job")
+def folder(address: str) -> ParquetFolder:
+    return ParquetFolder(address, "the job")
 
 
 def columns(value: int) -> dict[str, Any]:
     return {"path": np.array(["a", "b"], dtype=object), "x": np.full(2, value)}
 
 
-def put(folder: ParquetFolder, value: int, rejects: tuple[Reject, ...] = ()) -> Account:
+def put(folder: ParquetFolder, value: int, rejects: tuple[Reject, ...] = (), at: Partition = PARTITION) -> Account:
     account = Account(rows_in=2 + len(rejects), rows_out=2, rows_rejected=len(rejects))
-    return folder.publish(PARTITION, columns(value), account, rejects)
+    return folder.publish(at, columns(value), account, rejects)
+
+
+def table(folder: ParquetFolder, name: str) -> pa.Table:
+    return pq.ParquetFile(pa.BufferReader(folder.store.read(name))).read()
 
 
 def files(folder: ParquetFolder) -> list[str]:
-    return sorted(str(p.relative_to(folder.root)) for p in folder.root.rglob("*") if p.is_file())
+    below = ("", "_headrace", "_headrace/tmp", "_headrace/rejects")
+    return sorted(f"{b}/{n}".lstrip("/") for b in below for n, _ in folder.store.list(b))
+
+
+def accounts(commits: Commits) -> dict[int, Account]:
+    return {int(n): Account(*map(int, a)) for n, a in zip(commits.numbers, commits.accounts, strict=True)}
 
 
 def test_second_of_two_discards_its_work_and_gets_the_firsts_account(folder: ParquetFolder) -> None:
-    first = put(folder, 1, (Reject("c", "decode", "E", "why", b"\xff"),))
+    first = put(folder, 1, (REJECT,))
     assert put(folder, 2) == first
-    assert put(folder, 2, (Reject("c", "decode", "E", "why", None),)) == first
-    assert pq.read_table(folder.root / "part-00000003.parquet")["x"].to_pylist() == [1, 1]
-    assert len(list((folder.state / "rejects").iterdir())) == 1
-
-
-def test_of_many_at_once_exactly_one_wins(tmp_path: Path) -> None:
-    staging = tmp_path / "tmp"
-    staging.mkdir()
-    barrier = threading.Barrier(8)
-
-    def attempt(number: int) -> bool:
-        barrier.wait(10)
-        return publish(str(number).encode() * 1000, tmp_path / "part", staging)
-
-    with ThreadPoolExecutor(8) as pool:
-        won = list(pool.map(attempt, range(8)))
-    assert won.count(True) == 1
-    assert (tmp_path / "part").read_text() == str(won.index(True)) * 1000
-    assert list(staging.iterdir()) == []
+    assert put(folder, 2, (REJECT,)) == first
+    assert table(folder, PART)["x"].to_pylist() == [1, 1]
+    assert len(list(folder.store.list("_headrace/rejects"))) == 1
 
 
 @pytest.mark.parametrize("call", ["link", "fsync", "write"])
-def test_full_disk_is_told_and_leaves_no_part(
-    folder: ParquetFolder, call: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (errno.ENOSPC, "No space left on device; make room"),
+        (errno.EDQUOT, "Disk quota exceeded; make room within your quota"),
+        (errno.EROFS, "Read-only file system; make it writable"),
+        (errno.EIO, "Input/output error; mend it"),
+    ],
+)
+def test_full_or_broken_disk_is_told_and_leaves_nothing(
+    call: str, code: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = ParquetFolder(tmp_path, "the job")
     folder.check()
 
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def failing(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
 
     with monkeypatch.context() as patch:
         if call == "write":
-            patch.setattr("headrace.sinks.publish.write_synced", full)
+            patch.setattr("headrace.sinks.stores.write_synced", failing)
         else:
-            patch.setattr(os, call, full)
-        with pytest.raises(WriteFailed, match=r"part-00000003\.parquet: No space left on device; make room"):
-            put(folder, 1, (Reject("c", "decode", "E", "why", None),))
-        if call == "write":
-            with pytest.raises(WriteFailed, match=r"plan\.toml: No space left"):
+            patch.setattr(os, call, failing)
+        with pytest.raises(WriteFailed, match=rf"{PART}: {told}.*, and run the same command again: it goes on"):
+            put(folder, 1, (REJECT,))
+        if call != "link":
+            with pytest.raises(WriteFailed, match=rf"plan\.toml: {told}"):
                 folder.write_state("plan.toml", "x")
-    assert [f for f in files(folder) if f.startswith(("part", "_headrace/tmp", "_headrace/rejects"))] == []
+    assert files(folder) == []
     assert put(folder, 2).rows_out == 2
 
 
-def test_failed_replacement_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "plan.toml").write_text("old")
+def test_disk_that_fills_between_rejects_and_part_leaves_neither(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, link = ParquetFolder(tmp_path, "the job"), os.link
 
-    def full(_descriptor: int) -> None:
-        raise OSError(errno.EIO, "Input/output error")
+    def failing(source: Path, target: Path) -> None:
+        if target.name == PART:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        link(source, target)
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="Input/output"):
-        replace(b"new", tmp_path / "plan.toml", tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == ["plan.toml"]
-    assert (tmp_path / "plan.toml").read_text() == "old"
+    monkeypatch.setattr(os, "link", failing)
+    with pytest.raises(WriteFailed, match="No space left"):
+        put(folder, 1, (REJECT,))
+    assert files(folder) == []
+
+
+def test_rejects_outlive_a_part_of_which_nobody_knows_whether_it_is_there(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ParquetFolder("s3://outputs/out", "the job")
+    folder.begin({})
+    create = type(folder.store).create
+
+    def unanswered(self: Any, name: str, data: bytes) -> bool:
+        created = create(self, name, data)
+        if name == PART:
+            raise OSError(5, "127.0.0.1 cannot be reached: ReadTimeoutError")
+        return created
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(folder.store), "create", unanswered)
+        with pytest.raises(WriteFailed, match="ReadTimeoutError; mend it"):
+            put(folder, 1, (REJECT,))
+    with folder.lock():
+        assert accounts(folder.committed()) == {3: Account(rows_in=3, rows_out=2, rows_rejected=1)}
+        assert folder.rejects(3).column("key").to_pylist() == ["c"]
 
 
 def test_footer_tells_partition_account_rejects_and_job(folder: ParquetFolder) -> None:
-    put(folder, 1, (Reject("c", "decode", "ValueError", "broken", b"bytes"),))
-    footer = json.loads(pq.read_metadata(folder.root / "part-00000003.parquet").metadata[b"headrace"])
-    assert footer["partition"] == {"number": 3, "start": 30, "stop": 40}
+    put(folder, 1, (REJECT,))
+    footer = json.loads(pq.read_metadata(pa.BufferReader(folder.store.read(PART))).metadata[b"headrace"])
+    assert footer["partition"] == {"number": 3, "start": 30, "stop": 40, "retried": False}
     assert footer["account"] == {"rows_in": 3, "rows_out": 2, "rows_rejected": 1, "rows_dropped": 0, "rows_added": 0}
     assert footer["fingerprint"] == "the job"
     assert footer["attempt"] in footer["rejects"]
-    rejects = pq.read_table(folder.state / "rejects" / footer["rejects"]).to_pylist()
-    assert rejects == [
-        {"key": "c", "stage": "decode", "error_type": "ValueError", "message": "broken", "original": b"bytes"}
-    ]
-    assert folder.committed() == {3: Account(rows_in=3, rows_out=2, rows_rejected=1)}
+    (reject,) = folder.rejects_of(footer["rejects"]).to_pylist()
+    assert reject == {
+        "key": "c",
+        "row": 2,
+        "stage": "decode",
+        "error_type": "E",
+        "message": "why",
+        "original": b"\xff",
+    }
+    assert accounts(folder.committed()) == {3: Account(rows_in=3, rows_out=2, rows_rejected=1)}
 
 
-def test_parts_of_others_are_refused(folder: ParquetFolder, tmp_path: Path) -> None:
+@settings(deadline=None)
+@given(st.lists(st.integers(), max_size=20), st.data())
+def test_file_that_was_changed_anywhere_is_not_intact(values: list[int], data: st.DataObject) -> None:
+    whole, digest = encode(pa.table({"x": pa.array([str(v) for v in values], pa.string())}))
+    assert intact(whole)
+    assert digest.encode() in whole
+    at = data.draw(st.integers(0, len(whole) - 1))
+    flip = data.draw(st.integers(1, 255))
+    assert not intact(whole[:at] + bytes([whole[at] ^ flip]) + whole[at + 1 :])
+    assert not intact(whole[:at])
+
+
+@given(st.integers(0, 10**12))
+def test_part_name_leads_back_to_its_number(number: int) -> None:
+    assert part_number(part_name(number)) == number
+
+
+@pytest.mark.parametrize("name", ["part-1.parquet", "part-000000001.parquet", "part-00000001.parquet.tmp", "x"])
+def test_other_names_are_no_parts(name: str) -> None:
+    assert part_number(name) is None
+
+
+def test_parts_of_others_are_refused(folder: ParquetFolder) -> None:
     put(folder, 1)
     with pytest.raises(BadOutput, match="belongs to another job"):
-        ParquetFolder(tmp_path / "out", "another").committed()
-    (tmp_path / "foreign").mkdir()
-    pq.write_table(pq.read_table(folder.root / "part-00000003.parquet"), tmp_path / "foreign/x.parquet")
-    with pytest.raises(BadOutput, match="holds Parquet files that headrace did not write"):
-        ParquetFolder(tmp_path / "foreign").check()
-    pq.write_table(
-        pq.read_table(tmp_path / "foreign/x.parquet").replace_schema_metadata({}), folder.root / "part-00000004.parquet"
-    )
-    with pytest.raises(BadOutput, match="is no part that headrace wrote"):
+        ParquetFolder(folder.root, "another").committed()
+    folder.store.create("part-00000005.parquet", folder.store.read(PART))
+    with pytest.raises(BadOutput, match=r"part-00000005\.parquet: belongs to another job"):
         folder.committed()
+    folder.store.delete("part-00000005.parquet")
+    for foreign in (encode(table(folder, PART).replace_schema_metadata({}))[0], b"PAR1 no Parquet PAR1", b""):
+        folder.store.replace("part-00000004.parquet", foreign)
+        with pytest.raises(BadOutput, match="is no part that headrace wrote"):
+            folder.committed()
 
 
-@pytest.mark.parametrize("where", ["file", "file/below", "/proc/headrace", "s3://bucket/out"])
+def test_folder_with_foreign_parquet_is_refused(folder: ParquetFolder) -> None:
+    folder.store.create("x.parquet", b"")
+    with pytest.raises(BadOutput, match="holds Parquet files that headrace did not write"):
+        folder.check()
+    assert files(folder) == ["x.parquet"]
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "/proc/headrace"])
 def test_folder_that_cannot_be_written_is_refused(where: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("here")
-    with pytest.raises(BadOutput):
-        ParquetFolder(where if where[0] in "/s" else tmp_path / where).check()
+    with pytest.raises(BadOutput, match="cannot be written"):
+        ParquetFolder(where if where[0] == "/" else tmp_path / where).check()
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
@@ -144,8 +210,71 @@ def test_checking_a_folder_leaves_no_trace(tmp_path: Path) -> None:
 
 
 def test_clearing_takes_only_what_headrace_wrote(folder: ParquetFolder) -> None:
-    put(folder, 1)
-    (folder.root / "notes.txt").write_text("mine")
-    folder.clear()
-    assert files(folder) == ["notes.txt"]
-    assert put(folder, 2).rows_out == 2
+    with folder.lock():
+        folder.begin({"of": "another time"})
+        put(folder, 1, (REJECT,))
+        folder.store.create("notes.txt", b"mine")
+        folder.clear()
+        assert [n for n in files(folder) if n not in ("_headrace/lock", "_headrace/lease.json")] == ["notes.txt"]
+        folder.begin({})
+        assert put(folder, 2).rows_out == 2
+    assert files(folder) == ["_headrace/job.json", "notes.txt", PART]
+
+
+def test_job_is_recorded_once_and_replaced_whole(folder: ParquetFolder) -> None:
+    assert folder.read_job() is None
+    folder.begin({"rows": 1})
+    with pytest.raises(BadOutput, match="another run has begun there meanwhile"):
+        folder.begin({"rows": 2})
+    folder.replace_job({"rows": 3})
+    assert folder.read_job() == {"schema_version": JOB_SCHEMA, "rows": 3}
+    for broken, told in (("{", "is not readable"), ("[]", f"is no record of schema {JOB_SCHEMA}")):
+        folder.write_state("job.json", broken)
+        with pytest.raises(BadOutput, match=told):
+            folder.read_job()
+
+
+def test_state_tables_and_report_are_read_as_they_were_written(folder: ParquetFolder) -> None:
+    assert folder.read_state("plan.toml") is None
+    folder.write_state("plan.toml", "x = 1")
+    assert folder.read_state("plan.toml") == "x = 1"
+    assert folder.read_report() is None
+    kept = pa.table({"key": ["a", "b"], "size": [1, 2]})
+    folder.write_table("rounds/0000.parquet", kept)
+    assert folder.read_table("rounds/0000.parquet").equals(kept)
+    with pytest.raises(BadOutput, match=r"rounds/0001\.parquet: is not readable"):
+        folder.read_table("rounds/0001.parquet")
+    folder.store.replace("_headrace/plan.toml", b"\xff")
+    with pytest.raises(BadOutput, match=r"plan\.toml: is not readable"):
+        folder.read_state("plan.toml")
+
+
+def test_all_parts_have_the_types_of_the_first_with_rows(folder: ParquetFolder) -> None:
+    empty = {"path": np.empty(0, dtype=object), "x": np.empty(0, np.float64)}
+    folder.publish(Partition(0, 0, 1), empty, Account(rows_in=1, rows_dropped=1), ())
+    put(folder, 1, at=Partition(1, 1, 3))
+    again = ParquetFolder(folder.root, "the job")
+    again.committed()
+    again.publish(Partition(2, 3, 4), empty, Account(rows_in=1, rows_dropped=1), ())
+    halves = {"path": np.array(["a", "b"], dtype=object), "x": np.array([1.0, 2.0])}
+    again.publish(PARTITION, halves, Account(rows_in=2, rows_out=2), ())
+    kinds = [str(table(folder, part_name(n)).schema.field("x").type) for n in range(4)]
+    assert kinds == ["double", "int64", "int64", "int64"]
+
+
+def test_types_are_found_by_opening_one_part(folder: ParquetFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        put(folder, 1, at=Partition(number, 2 * number, 2 * number + 2))
+    again = ParquetFolder(folder.root, "the job")
+    again.committed()
+    opened: list[str] = []
+    open_file = type(folder.store).open
+
+    def counting(self: Any, name: str) -> Any:
+        opened.append(name)
+        return open_file(self, name)
+
+    monkeypatch.setattr(type(folder.store), "open", counting)
+    put(again, 1, at=Partition(5, 10, 12))
+    put(again, 1, at=Partition(6, 12, 14))
+    assert opened == ["part-00000000.parquet"]

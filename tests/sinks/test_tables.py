@@ -61,9 +61,9 @@ def test_memory_order_does_not_matter(order: Any) -> None:
     assert table_of({"x": values[1, 0, ::-1]}).column("x").to_pylist() == values[1, 0, ::-1].tolist()
 
 
-def test_rejects_are_a_table_of_five_columns() -> None:
-    table = reject_table([Reject.of("k", "decode", KeyError("x"), b"raw"), Reject.of("l", "read", OSError(), 5)])
+def test_rejects_are_a_table_of_six_columns() -> None:
+    table = reject_table([Reject.of("k", 3, "decode", KeyError("x"), b"raw"), Reject.of("l", 4, "read", OSError(), 5)])
     assert table.to_pylist() == [
-        {"key": "k", "stage": "decode", "error_type": "KeyError", "message": "'x'", "original": b"raw"},
-        {"key": "l", "stage": "read", "error_type": "OSError", "message": "OSError", "original": None},
+        {"key": "k", "row": 3, "stage": "decode", "error_type": "KeyError", "message": "'x'", "original": b"raw"},
+        {"key": "l", "row": 4, "stage": "read", "error_type": "OSError", "message": "OSError", "original": None},
     ]

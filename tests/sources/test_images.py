@@ -84,7 +84,7 @@ def test_folder_without_photos_is_refused_with_the_suffixes(tmp_path: Path, file
 
 
 def test_glob_without_a_match_and_empty_list_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"\*\.jpg: matches no file; check the pattern"):
+    with pytest.raises(BadInput, match=r"\*\.jpg: matches no file with .jpg .*; check the pattern"):
         ImageFiles(f"{tmp_path}/*.jpg").list()
     with pytest.raises(BadInput, match="input: no path given"):
         ImageFiles([]).list()

@@ -1,5 +1,6 @@
 """Items in memory become rows with keys, columns and photos."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,13 @@ import pytest
 from headrace.core.batch import Rows
 from headrace.core.errors import BadInput
 from headrace.sources.items import Items
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def read(items: list[Any], **options: Any) -> Rows:
@@ -34,6 +42,7 @@ def test_image_column_is_photos() -> None:
     pixels = np.zeros((2, 3, 3), np.uint8)
     listing = Items([{"image": pixels}, {"image": b"jpeg"}]).list()
     assert listing.has_images
+    assert listing.head(0).has_images
     rows = read([{"image": pixels}, {"image": b"jpeg"}])
     assert rows.cells is not None
     assert rows.cells[0] is pixels
@@ -70,6 +79,27 @@ def test_faults_are_named() -> None:
         Items([{"a": 1}, {"b": 1}]).list()
     with pytest.raises(BadInput, match="from_items: items have no 'id'; they have a"):
         Items([{"a": 1}], key_column="id").list()
+
+
+@pytest.mark.parametrize("first", [{1: 2}, {"a": 1, 2: 3}, {None: 1}])
+def test_names_that_are_no_text_are_refused(first: dict[Any, Any]) -> None:
+    with pytest.raises(BadInput, match=r"item 0: has the names \[.+\], which are no text; name columns by text"):
+        Items([first]).list()
+    with pytest.raises(BadInput, match=r"item 1: has the names \['2', 'a'\], item 0 \['b'\]; give all the same"):
+        Items([{"b": 1}, {"a": 1, 2: 3}]).list()
+
+
+class Unpicklable:
+    def __reduce__(self) -> str:
+        raise ZeroDivisionError("hostile")
+
+
+@pytest.mark.parametrize("value", [threading.Lock(), (n for n in range(3)), Unpicklable(), nested(100_000)], ids=type)
+def test_item_that_cannot_be_pickled_is_named(value: Any) -> None:
+    with pytest.raises(
+        BadInput, match=r"item 1: cannot be pickled, which tells changed items \(\w+: .+\); give numbers"
+    ):
+        Items([{"a": 1}, {"a": value}]).list().digest()
 
 
 def test_digest_is_that_of_the_values_not_of_the_objects() -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pyarrow import fs
 
 from headrace.core.errors import BadInput
+from headrace.sources.entries import shown_path
 from headrace.sources.images import ImageFiles
-from headrace.sources.locations import location, shown
+from headrace.sources.locations import location
 
 
 def named(key: str) -> str:
@@ -35,14 +36,14 @@ bytes_of_names = st.lists(st.sampled_from([b"\\", b"x", b"\\x", b"ff", b"a", b"/
 @example(b"\\\\xff")
 def test_key_is_utf8_and_gives_the_path_back(raw: bytes) -> None:
     path = os.fsdecode(raw)
-    key = shown(path)
+    key = shown_path(path)
     assert key.encode().decode() == key
     assert named(key) == path
 
 
 @given(st.text(st.characters(codec="utf-8")).filter(lambda t: "\\x" not in t))
 def test_key_of_an_ordinary_path_is_the_path(path: str) -> None:
-    assert shown(path) == path
+    assert shown_path(path) == path
 
 
 def test_unknown_scheme_is_refused_with_the_known_ones() -> None:
@@ -51,6 +52,13 @@ def test_unknown_scheme_is_refused_with_the_known_ones() -> None:
     assert str(caught.value) == (
         "ftp://host/photos: unknown scheme 'ftp'; use a local path or one of file://, s3://, gs://, http://, https://"
     )
+
+
+@pytest.mark.parametrize("where", ["a\0b.jpg", "https://[bad/a.jpg", "https://host:port/a.jpg", "https://"])
+def test_what_is_no_path_or_address_is_refused_by_name(where: str, new_sessions: None) -> None:
+    shown = where.removesuffix(":port/a.jpg")  # it might be a password
+    with pytest.raises(BadInput, match=rf"^{re.escape(shown)}: cannot be listed \(.+ .+\); check access, address"):
+        ImageFiles(where).list()
 
 
 @pytest.mark.parametrize("where", ["s3://", "s3:///photos", "s3://KEY:SECRET@bucket/photos"])
@@ -74,6 +82,6 @@ def test_filesystem_that_is_given_is_used(photo_folder: Path) -> None:
 
 def test_local_and_remote_paths_do_not_mix(photo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remote = fs.SubTreeFileSystem(str(photo_folder), fs.LocalFileSystem())
-    monkeypatch.setattr("headrace.sources.locations._object_store", lambda *_: location("sub", remote))
+    monkeypatch.setattr("headrace.sources.locations.object_store", lambda *_: location("sub", remote))
     with pytest.raises(BadInput, match="lie at different kinds of places"):
         ImageFiles([photo_folder, "s3://bucket/sub"]).list()

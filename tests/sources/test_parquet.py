@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from headrace.core.batch import Rows
-from headrace.core.errors import BadInput
+from headrace.core.errors import BadInput, ReadFailed
 from headrace.sources.parquet import ParquetFiles, ParquetListing
 
 PIXELS = np.arange(3 * 4 * 5 * 3, dtype=np.uint8).reshape(3, 4, 5, 3)
@@ -136,6 +136,25 @@ def test_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(BadInput, match=r"a.parquet: is not a readable Parquet file \(.*\); remove or mend it"):
         ParquetFiles(tmp_path).list()
+
+
+def test_file_that_is_another_since_it_was_listed_stops_the_run_and_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.parquet", pa.table({"n": range(6)}), row_group_size=2)
+    listing = ParquetFiles(path).list()
+
+    def renamed_column(path: Path) -> None:
+        written(path, pa.table({"m": range(6)}), row_group_size=2)
+
+    def fewer_rows(path: Path) -> None:
+        written(path, pa.table({"n": range(6)}), row_group_size=1)
+
+    def fewer_groups(path: Path) -> None:
+        written(path, pa.table({"n": range(6)}), row_group_size=6)
+
+    for change in (renamed_column, fewer_rows, fewer_groups):
+        change(path)
+        with pytest.raises(ReadFailed, match=rf"^{path}, row group 2: cannot be read \(It is not what .+\); mend or"):
+            [*listing.reads(0, 6, 2)][2].load()
 
 
 def test_digest_follows_rows_and_columns(tmp_path: Path) -> None:

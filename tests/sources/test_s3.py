@@ -1,19 +1,11 @@
-"""Object stores and web addresses, read from servers on this machine."""
+"""Objects are listed and read from a store on this machine."""
 
-import functools
-import http.server
 import os
-import socketserver
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
 from headrace.core.errors import BadInput
@@ -21,37 +13,6 @@ from headrace.sources.images import ImageFiles, ImageListing
 from headrace.sources.parquet import ParquetFiles
 
 PHOTOS = ("b.jpg", "a.jpg", "sub/c.jpg", "sub/.d.jpg", "sub/_headrace/e.jpg", "notes.txt")
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty bucket that the environment leads to."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    settings = {
-        "ENDPOINT_URL": endpoint,
-        "ACCESS_KEY_ID": "id",
-        "SECRET_ACCESS_KEY": "no",
-        "DEFAULT_REGION": "us-east-1",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    bucket = boto3.resource("s3").Bucket("photos")
-    bucket.create()
-    yield bucket
-    bucket.objects.delete()
-    bucket.delete()
 
 
 @pytest.fixture
@@ -131,50 +92,19 @@ def test_parquet_is_read_from_there(bucket: Any) -> None:
     assert [c for r in rows for c in r.cells or ()] == [b"1", b"2", b"3", b"4"]
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        if self.path.endswith("/broken.jpg"):
-            self.send_error(500)
-            return
-        self.path = self.path.split("?")[0]
-        super().do_GET()
+def test_odd_names_of_objects_are_keys_and_are_read(bucket: Any) -> None:
+    names = ["in/?token=x#y.jpg", "in/@.jpg", "in/a b+c%41é.jpg"]
+    for name in [*names, "in/../up.jpg"]:  # names that begin with a dot are hidden
+        bucket.put_object(Key=name, Body=name.encode())
+    listing = ImageFiles("s3://photos").list()
+    found = dict(zip(keys(listing), cells(listing), strict=True))
+    assert found == {f"s3://photos/{name}": name.encode() for name in names}
 
 
-@pytest.fixture
-def web(photo_folder: Path) -> Iterator[str]:
-    """The address of a server whose index page lists the photos."""
-    (photo_folder / "notes.txt").touch()
-    handler = functools.partial(_Quiet, directory=str(photo_folder))
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
-
-
-def test_index_page_is_followed_into_its_folders(web: str, photo_folder: Path) -> None:
-    listing = ImageFiles(web).list()
-    assert keys(listing) == [web + n for n in ("a.JPG", "b.jpg", "sub/c.jpeg", "sub/deep/d.jpg", "z.jpg")]
-    assert cells(listing) == [(photo_folder / k.removeprefix(web)).read_bytes() for k in keys(listing)]
-
-
-def test_single_web_file_is_read_with_its_query(web: str, photo_folder: Path) -> None:
-    listing = ImageFiles(f"{web}b.jpg?width=200").list()
-    assert cells(listing) == [(photo_folder / "b.jpg").read_bytes()]
-
-
-def test_web_file_that_the_server_fails_on_is_no_fault_of_the_row(web: str, photo_folder: Path) -> None:
-    (photo_folder / "broken.jpg").write_bytes(b"x")
-    with pytest.raises(OSError, match="500"):
-        cells(ImageFiles(web).list())
-
-
-def test_missing_web_file_and_web_globs_are_refused(web: str) -> None:
-    with pytest.raises(BadInput, match=r"nowhere.jpg: does not exist; check the path"):
-        ImageFiles(f"{web}nowhere.jpg").list()
-    with pytest.raises(BadInput, match="has wildcards, which web addresses cannot"):
-        ImageFiles(f"{web}*.jpg").list()
+def test_object_whose_name_cannot_be_read_becomes_an_error_of_its_row(filled: Any) -> None:
+    filled.put_object(Key="in//a.jpg", Body=b"unreachable")
+    error, *others = cells(ImageFiles("s3://photos/in").list())
+    assert (type(error), len(others)) == (OSError, 3)
+    assert "Empty path component in path photos/in//a.jpg" in str(error)
+    with pytest.raises(BadInput, match=r"^s3://photos/in//a.jpg: cannot be listed \(Empty path component"):
+        ImageFiles("s3://photos/in//a.jpg").list()

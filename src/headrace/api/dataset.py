@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from headrace.api.batching import rebatched, rows_of
-from headrace.api.session import write_job
+from headrace.api.session import Into, write_job
 from headrace.core.batch import Columns
 from headrace.core.options import count
-from headrace.core.partition import Partition
+from headrace.core.partition import Todo
 from headrace.core.preprocess import Preprocess
 from headrace.core.progress import OnProgress
 from headrace.core.report import RunReport
@@ -20,8 +20,9 @@ from headrace.engine.local.run import LocalRun
 from headrace.job.job import Infer, Job, Settings
 from headrace.plan.draft import draft, unmeasured
 from headrace.plan.machine import this_machine
-from headrace.plan.plan import Plan, values_from_toml
+from headrace.plan.plan import Plan, values_from_text, values_from_toml
 from headrace.plan.recipe import make_recipe
+from headrace.sinks.parquet import ParquetFolder
 from headrace.stages.map_batches import MapBatches
 
 
@@ -79,6 +80,7 @@ class Dataset:
         top_k: int = 1,
         precision: str = "auto",
         min_agreement: float = 0.99,
+        allow_pickle: bool = False,
     ) -> Dataset:
         """Runs a model over the photos, on the fastest runtime that is installed.
 
@@ -87,6 +89,8 @@ class Dataset:
         labels: one label a class, or a file of them. task: "classify" adds class_id, label, score (and with top_k > 1
         top_class_ids, top_labels, top_scores), "embed" adds embedding, "raw" output_<name>.
         precision: "auto" is fp32 unless a faster one is shown to agree on >= min_agreement (0..1) of up to 256 rows.
+        allow_pickle: opens a .pt or .pth file that holds a pickled module or TorchScript: this runs whatever code its
+        maker put there; nothing else that a model file holds is run.
         Raises BadOption; the model is opened when the job is planned or run.
         """
         return self._then(
@@ -98,6 +102,7 @@ class Dataset:
                 top_k=top_k,
                 precision=precision,
                 min_agreement=min_agreement,
+                allow_pickle=allow_pickle,
             )
         )
 
@@ -114,10 +119,10 @@ class Dataset:
         Lists the input and opens the model's header; reads no rows. settings: those of `write_parquet`. When `out`
         holds a settled plan and no `plan` is given, that one is taken.
         """
-        recorded = Path(out) / "_headrace" / "plan.toml" if out is not None else None
-        if plan is None and recorded is not None and recorded.exists():
-            plan = recorded
+        recorded = ParquetFolder(out).read_state("plan.toml") if plan is None and out is not None else None
         saved = values_from_toml(plan) if plan is not None else {}
+        if recorded is not None:
+            saved = values_from_text(recorded, where=f"{out}/_headrace/plan.toml")
         return draft(make_recipe(self.job), Settings(**settings), this_machine(), saved=saved)
 
     def write_parquet(
@@ -127,24 +132,35 @@ class Dataset:
         engine: str = "local",
         plan: str | Path | None = None,
         overwrite: bool = False,
+        resume_new: bool = False,
+        retry: bool = False,
+        accept_changes: bool = False,
         keep_images: bool = False,
         on_progress: OnProgress | None = None,
         **settings: Any,
     ) -> RunReport:
         """Runs it into `out`, one Parquet row for every input row, in order; returns the report.
 
-        An unfinished `out` is resumed, a finished one is left as it is; one that holds another job is refused unless
-        `overwrite`. plan: a saved plan.toml. keep_images: keeps the image column. settings: batch_size, workers,
-        prepare_workers, io_concurrency, partition_rows ("auto" or an integer >= 1), on_error ("reject" or "fail"),
-        max_rejected (0..1). Raises UsageError before anything is written, RunError when the run stops.
+        out: a local folder or s3://. An unfinished one is resumed, a finished one is left as it is; one that holds
+        another job is refused unless `overwrite`. resume_new: files that the input has got since are run too, into
+        further parts. retry: rows that were rejected are run again, into further parts; with accept_changes also by
+        stages or a model that have changed. plan: a saved plan.toml. keep_images: keeps the image column.
+        settings: batch_size, workers, prepare_workers, io_concurrency, partition_rows ("auto" or an integer >= 1),
+        on_error ("reject" or "fail"), max_rejected (0..1), memory (bytes, or text such as "2GiB"), stall_timeout
+        (seconds). Raises UsageError before anything is written, RunError when the run stops.
         """
         return write_job(
             self.job,
             Settings(engine=engine, **settings),
-            out,
+            Into(
+                out=out,
+                overwrite=overwrite,
+                resume_new=resume_new,
+                retry=retry,
+                accept_changes=accept_changes,
+                keep_images=keep_images,
+            ),
             saved=values_from_toml(plan) if plan is not None else {},
-            overwrite=overwrite,
-            keep_images=keep_images,
             on_progress=on_progress,
             clock=RunClock(),
         ).report
@@ -169,11 +185,13 @@ class Dataset:
 
     def _columns(self, *, keep_images: bool | None, measure: bool) -> Iterator[Columns]:
         recipe, machine = make_recipe(self.job), this_machine()
-        plan = draft(recipe, Settings(), machine, saved={})
+        settings = Settings()
+        plan = draft(recipe, settings, machine, saved={})
         keep = recipe.inference is None if keep_images is None else keep_images
-        run = LocalRun(recipe, plan if measure else unmeasured(plan, recipe), machine, RunClock(), keep_images=keep)
-        everything = [Partition(0, 0, recipe.listing.rows)]
-        run.settle(everything[0])
+        chosen, timeout_s = plan if measure else unmeasured(plan, recipe), settings.stall_timeout
+        run = LocalRun(recipe, chosen, machine, RunClock(), keep_images=keep, stall_timeout_s=timeout_s)
+        everything = Todo.whole(recipe.listing.rows)
+        run.settle(everything.first)
         for batch in run.batches(everything):
             if batch.keys:
                 yield run.output.columns(batch)

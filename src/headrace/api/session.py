@@ -8,19 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from headrace.core.errors import BadOutput, HeadraceError, JobChanged, TooManyRejects
-from headrace.core.partition import Account, Partition, partitions
+from headrace.api.rounds import Input, in_words, keep_files, keep_rows, open_rejects
+from headrace.core.errors import BadOption, BadOutput, HeadraceError, JobChanged, TooManyRejects
+from headrace.core.partition import Account, Commits, Round, Todo
 from headrace.core.progress import OnProgress
 from headrace.core.report import RunReport
 from headrace.engine.local.clock import RunClock
 from headrace.engine.local.limits import RejectLimits
+from headrace.engine.local.recorder import Unrecorded, recorder_of
 from headrace.engine.local.reporting import run_report
 from headrace.engine.local.run import LocalRun
-from headrace.job.fingerprint import changed, fingerprint, fingerprint_parts
+from headrace.job.fingerprint import changed, fingerprint_parts
 from headrace.job.job import Job, Settings
+from headrace.job.record import JobRecord
 from headrace.plan.draft import draft
-from headrace.plan.machine import this_machine
-from headrace.plan.plan import Choice, Plan, values_from_toml
+from headrace.plan.machine import Machine, this_machine
+from headrace.plan.plan import Choice, Plan, values_from_text
 from headrace.plan.recipe import Recipe, make_recipe
 from headrace.sinks.parquet import ParquetFolder
 
@@ -35,105 +38,207 @@ class Outcome:
     was_finished: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Into:
+    """The output folder, and how it is gone on with.
+
+    resume_new: files that the input has got since are run too. retry: rejects are run again, with accept_changes also
+    by another model or other stages. command: the command line's options, to be recorded.
+    """
+
+    out: str | Path
+    overwrite: bool = False
+    resume_new: bool = False
+    retry: bool = False
+    accept_changes: bool = False
+    keep_images: bool = False
+    command: Mapping[str, Any] | None = None
+
+
 def write_job(
     job: Job,
     settings: Settings,
-    out: str | Path,
+    into: Into,
     *,
     saved: Mapping[str, Any],
-    overwrite: bool,
-    keep_images: bool,
     on_progress: OnProgress | None,
     clock: RunClock,
 ) -> Outcome:
-    """Runs `job` into `out`, from where it stands. Raises HeadraceError."""
-    recipe, machine = make_recipe(job), this_machine()
-    folder = ParquetFolder(out)
-    if recipe.listing.inside(str(folder.root)):
-        raise BadOutput(str(folder.root), "holds the input", "name a folder that the input does not lie in")
-    folder.check()
-    facts = fingerprint_parts(recipe.static_facts(job.source.describe(), job.limit) | {"keep_images": keep_images})
-    recorded = None if overwrite else folder.read_job()
-    values = saved if recorded is None else _resumed(saved, folder)
-    plan = draft(recipe, settings, machine, saved=values)
-    committed: dict[int, Account] = {}
-    if recorded is not None:
-        plan = _as_recorded(plan, recorded, facts, str(folder.root))
-        folder.fingerprint = _fingerprint(facts, plan)
-        committed = folder.committed()
-        finished = _finished(recipe, plan, committed, folder)
-        if finished is not None:
-            _check_ratio(finished, settings.max_rejected, folder)
-            return Outcome(finished, was_finished=True)
-    run = LocalRun(recipe, plan, machine, clock, keep_images=keep_images)
-    try:
-        todo = _settled_todo(run, committed)
-        folder.fingerprint = _fingerprint(facts, run.plan)
-        if overwrite:
-            folder.clear()  # only now: what was asked has been opened and has run over its first batch
-        if recorded is None:
-            folder.begin(_record(facts, run.plan, recipe, folder.fingerprint))
-            folder.write_state("plan.toml", run.plan.to_toml())
-        report = _run(run, todo, folder, settings, on_progress, before=sum(committed.values(), Account()))
-    finally:
-        run.close()
-    _check_ratio(report, settings.max_rejected, folder)
-    return Outcome(report, was_finished=False)
+    """Runs `job` into a folder, from where it stands. Raises HeadraceError."""
+    if into.resume_new and job.limit is not None:
+        raise BadOption("--resume-new", "used without --limit, which counts rows of the input as it was", job.limit)
+    recipe = make_recipe(job)
+    folder = ParquetFolder(into.out)
+    if recipe.listing.inside(folder.root):
+        raise BadOutput(folder.root, "holds the input", "name a folder that the input does not lie in")
+    with folder.lock():
+        recorded = None if into.overwrite else folder.read_job()
+        if recorded is None and into.retry:
+            raise BadOutput(folder.root, "holds no job to retry", "name the folder that a run has written")
+        recorder, done = recorder_of(folder.root), False
+        session = _Session(job, settings, into, recipe, folder, saved, on_progress, clock, recorder)
+        try:
+            outcome = session.begin() if recorded is None else session.go_on(recorded)
+            done = True
+        finally:
+            recorder.close(done=done)
+    _check_ratio(outcome.report, settings.max_rejected, folder)
+    return outcome
 
 
-def _finished(recipe: Recipe, plan: Plan, committed: Mapping[int, Account], folder: ParquetFolder) -> RunReport | None:
-    """The report of a folder with nothing left to do."""
-    report = None if _todo(recipe, plan, committed) else folder.read_report()
-    rows_in = sum(account.rows_in for account in committed.values())
-    return report if report is not None and report.rows_in == rows_in else None
+@dataclass(frozen=True)
+class _Session:
+    """One session of a job in its folder, which is locked."""
 
+    job: Job
+    settings: Settings
+    into: Into
+    recipe: Recipe
+    folder: ParquetFolder
+    saved: Mapping[str, Any]
+    on_progress: OnProgress | None
+    clock: RunClock
+    recorder: Unrecorded
 
-def _settled_todo(run: LocalRun, committed: Mapping[int, Account]) -> list[Partition]:
-    """Settles what is open on the first partition to do; all of them."""
-    todo = _todo(run.recipe, run.plan, committed)
-    return _todo(run.recipe, run.settle(todo[0]), committed) if todo else []
+    def begin(self) -> Outcome:
+        """Runs the job from its first row."""
+        machine, listing = this_machine(), self.recipe.listing
+        digest = listing.digest()
+        drafted = draft(self.recipe, self.settings, machine, saved=self.saved)
+        size = listing.rows if drafted.partition_rows.open else int(drafted.value("partition_rows"))
+        run = self._run(self.recipe, drafted, machine)
+        try:
+            plan = run.settle(Todo.of(listing.rows, size).first)
+            record = JobRecord(
+                facts=self._facts(digest),
+                settled=_settled(plan),
+                rounds=(Round("input", 0, listing.rows, 0, int(plan.value("partition_rows"))),),
+                digests=(digest,),
+                began_with=digest,
+                row_a_file=listing.rows == sum(1 for _ in listing.files()),
+                command=self.into.command,
+            )
+            self.folder.fingerprint = record.fingerprint
+            if self.into.overwrite:
+                self.folder.clear()  # only now: what was asked has been opened and has run over its first batch
+            keep_files(self.folder, 0, listing)
+            self.folder.begin(record.to_dict())
+            self.folder.write_state("plan.toml", plan.to_toml())
+            return Outcome(self._written(run, Todo(record.rounds, Commits.of({}))), was_finished=False)
+        finally:
+            run.close()
 
+    def go_on(self, recorded: Mapping[str, Any]) -> Outcome:
+        """Runs what is left of the job that the folder holds, and what has come to it."""
+        record = JobRecord.from_dict(recorded)
+        machine = this_machine()
+        plan = draft(self.recipe, self.settings, machine, saved=self._settled_before())
+        found = Input(self.recipe.listing, record, self.folder)
+        plan = self._same_job(plan, record, found)
+        self.folder.fingerprint = record.fingerprint
+        committed = self.folder.committed()
+        extended = self._extended(record, found, committed)
+        recipe = replace(self.recipe, listing=found.listing(extended))
+        todo = Todo(extended.rounds, committed)
+        report = None if todo else self.folder.read_report()
+        if report is not None and report.account == committed.total():
+            return Outcome(report, was_finished=True)
+        run = self._run(recipe, plan, machine)
+        try:
+            if todo:
+                run.settle(todo.first)
+            if extended != record:
+                self.folder.replace_job(extended.to_dict())
+            return Outcome(self._written(run, todo), was_finished=False)
+        finally:
+            run.close()
 
-def _run(
-    run: LocalRun,
-    todo: list[Partition],
-    folder: ParquetFolder,
-    settings: Settings,
-    on_progress: OnProgress | None,
-    *,
-    before: Account,
-) -> RunReport:
-    """Runs the partitions `todo`, and writes the report whatever comes of it."""
-    try:
-        if todo:
-            run.write(todo, folder, RejectLimits(settings.on_error, settings.max_rejected), on_progress)
-    except BaseException:
-        with contextlib.suppress(HeadraceError):
-            _report(run, before, folder)
-        raise
-    return _report(run, before, folder)
+    def _run(self, recipe: Recipe, plan: Plan, machine: Machine) -> LocalRun:
+        return LocalRun(
+            recipe,
+            plan,
+            machine,
+            self.clock,
+            keep_images=self.into.keep_images,
+            stall_timeout_s=self.settings.stall_timeout,
+            recorder=self.recorder,
+        )
 
+    def _facts(self, digest: str) -> dict[str, str]:
+        facts = self.recipe.static_facts(self.job.source.describe(), self.job.limit, digest)
+        return fingerprint_parts(facts | {"keep_images": self.into.keep_images})
 
-def _report(run: LocalRun, before: Account, folder: ParquetFolder) -> RunReport:
-    """Writes the session's report, with the sessions before it. Raises WriteFailed."""
-    former = folder.read_report()
-    earlier = () if former is None else former.sessions
-    report = run_report(run, before + run.written, run.written, out=str(folder.root), earlier=earlier)
-    folder.write_state("report.json", report.to_json())
-    return report
+    def _settled_before(self) -> dict[str, Any]:
+        """What was given, with what the run that is gone on with has settled and found out."""
+        text = self.folder.read_state("plan.toml")
+        recorded = {} if text is None else values_from_text(text, where="plan.toml")
+        kept = ("batch_size", "precision", "agreement", "row_caps")
+        return {n: recorded[n] for n in kept if n in recorded} | dict(self.saved)
 
+    def _same_job(self, plan: Plan, record: JobRecord, found: Input) -> Plan:
+        """The plan with what the recorded job has settled. Raises JobChanged, naming what differs."""
+        free = self.into.retry and self.into.accept_changes
+        differing = () if free else changed(dict(record.facts), self._facts(record.began_with))
+        settled: dict[str, Choice] = {}
+        for name in _SETTLED:
+            choice, value = getattr(plan, name), record.settled[name]
+            if choice is None:
+                continue
+            if choice.given and choice.value != value:
+                differing = (*differing, name)
+            settled[name] = replace(choice, value=value, reason="as the run that is resumed settled it")
+        allowed = {"added", "resized"} if self.into.retry else {"added"} if self.into.resume_new else set()
+        changes = {kind: keys for kind, keys in found.changes.items() if kind not in allowed}
+        detail = in_words(changes)
+        if changes.keys() == {"added"}:
+            detail += "; --resume-new runs them"
+        if changes.keys() == {"resized"}:
+            detail += "; headrace retry runs what was rejected again"
+        if changes and "input" not in differing:
+            differing = ("input", *differing)
+        if differing:
+            raise JobChanged(self.folder.root, tuple(sorted(differing)), detail)
+        return plan.settled(**settled)
 
-def _resumed(saved: Mapping[str, Any], folder: ParquetFolder) -> dict[str, Any]:
-    """`saved`, with the batch size and the agreement that the run which is resumed has settled."""
-    recorded = values_from_toml(folder.plan_path) if folder.plan_path.exists() else {}
-    return {n: recorded[n] for n in ("batch_size", "precision", "agreement") if n in recorded} | dict(saved)
+    def _extended(self, record: JobRecord, found: Input, committed: Commits) -> JobRecord:
+        """The record with the round that this session adds, if there are rows for one."""
+        number = len(record.rounds)
+        if self.into.retry:
+            if "resized" in found.changes:
+                record = replace(record, digests=found.digests())
+                found.keep_again()
+            rows = open_rejects(record.rounds, committed, self.folder)
+            if len(rows):
+                keep_rows(self.folder, number, rows)
+                record = record.extended("retried", len(rows), "")
+        elif self.into.resume_new and "added" in found.changes:
+            added = found.added()
+            keep_files(self.folder, number, added)
+            record = record.extended("added", added.rows, added.digest())
+        return record
 
+    def _written(self, run: LocalRun, todo: Todo) -> RunReport:
+        """Runs the partitions `todo`, and writes the report whatever comes of it."""
+        limits = RejectLimits(self.settings.on_error, 1.0 if self.into.retry else self.settings.max_rejected)
+        before = todo.done.total()
+        try:
+            if todo:
+                run.write(todo, self.folder, limits, self.on_progress)
+        except BaseException:
+            with contextlib.suppress(HeadraceError):
+                self._report(run, before)
+            raise
+        return self._report(run, before)
 
-def _todo(recipe: Recipe, plan: Plan, committed: Mapping[int, Account]) -> list[Partition]:
-    """The partitions that are not committed; while their size is open, one that stands for all."""
-    if plan.partition_rows.open:
-        return [Partition(0, 0, recipe.listing.rows)]
-    return [p for p in partitions(recipe.listing.rows, int(plan.value("partition_rows"))) if p.number not in committed]
+    def _report(self, run: LocalRun, before: Account) -> RunReport:
+        """Writes the session's report, with the sessions before it. Raises WriteFailed."""
+        former = self.folder.read_report()
+        earlier = () if former is None else former.sessions
+        report = run_report(run, before + run.written, run.worked, out=self.folder.root, earlier=earlier)
+        if run.plan.row_caps:  # what it ran out of memory with is known now
+            self.folder.write_state("plan.toml", run.plan.to_toml())
+        self.folder.write_state("report.json", report.to_json())
+        return report
 
 
 def _settled(plan: Plan) -> dict[str, Any]:
@@ -141,32 +246,8 @@ def _settled(plan: Plan) -> dict[str, Any]:
     return {"precision": precision, "partition_rows": plan.partition_rows.value}
 
 
-def _fingerprint(facts: dict[str, str], plan: Plan) -> str:
-    return fingerprint(facts | fingerprint_parts(_settled(plan)))
-
-
-def _as_recorded(plan: Plan, recorded: dict[str, Any], facts: dict[str, str], out: str) -> Plan:
-    """The plan with what the recorded job has settled. Raises JobChanged, naming what differs."""
-    differing = changed(recorded["facts"], facts)
-    settled: dict[str, Choice] = {}
-    for name in _SETTLED:
-        choice, value = getattr(plan, name), recorded["settled"][name]
-        if choice is None:
-            continue
-        if choice.given and choice.value != value:
-            differing = (*differing, name)
-        settled[name] = replace(choice, value=value, reason="as the run that is resumed settled it")
-    if differing:
-        raise JobChanged(out, differing)
-    return plan.settled(**settled)
-
-
-def _record(facts: dict[str, str], plan: Plan, recipe: Recipe, whole: str) -> dict[str, Any]:
-    return {"rows": recipe.listing.rows, "fingerprint": whole, "facts": facts, "settled": _settled(plan)}
-
-
 def _check_ratio(report: RunReport, max_rejected: float, folder: ParquetFolder) -> None:
     """At the end: too many rejects make a finished run a failed one (exit 3). Raises TooManyRejects."""
     if report.rows_rejected > max_rejected * report.rows_in:
-        first = f"see {folder.state / 'rejects'}"
+        first = f"see {folder.root}/_headrace/rejects"
         raise TooManyRejects(report.rows_rejected, report.rows_in, max_rejected, first)

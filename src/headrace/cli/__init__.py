@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import sys
+import traceback
 from typing import Any
 
+from headrace.cli.text import printable
 from headrace.core.errors import HeadraceError
 
 _INTERRUPTED = 130
+_SUPERVISED = ("run", "retry")
+
+
+def start() -> None:
+    """The process's entry: `main`, under a supervisor where it runs other people's code."""
+    if not (sys.argv[1:2] and sys.argv[1] in _SUPERVISED):
+        main()
+    from headrace.cli.supervisor import supervised
+
+    sys.exit(supervised(_command, _complain))
 
 
 def main() -> None:
-    """Runs the command line.
+    """Runs the command line in this process.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or refused, 3 too many rejects, 130 interrupted.
     """
+    sys.exit(_command())
+
+
+def _command() -> int:
+    """The command's exit code."""
+    _speak_plainly()
     import typer
 
     from headrace.cli.app import app
@@ -33,13 +53,30 @@ def main() -> None:
         if text := error.format_message().rstrip("."):  # empty when the help was printed instead
             _complain(f"{text}; see headrace --help")
         code = 2
+    except Exception as error:  # noqa: BLE001 - a fault of headrace's own: its traceback, as text that is safe to print
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            print(f"  {printable(line)}", file=sys.stderr)  # noqa: T201 - its purpose
+        code = 1
     if code == _INTERRUPTED:
         _complain("interrupted; run the same command again to go on from here")
-    sys.exit(code)
+    return int(code)
+
+
+class _Complaints(logging.Handler):
+    """Log records and warnings, headrace's and other libraries', as the command's own lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _complain(self.format(record))
+
+
+def _speak_plainly() -> None:
+    """All that headrace prints goes through `printable`; what the terminal's encoding lacks is written out too."""
+    logging.basicConfig(handlers=[_Complaints()], level=logging.WARNING)
+    logging.captureWarnings(capture=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _complain(text: str) -> None:
-    """The command's one line on stderr."""
-    from headrace.cli.text import printable
-
-    print(f"headrace: {' '.join(printable(text).split())}", file=sys.stderr)  # noqa: T201 - its purpose
+    """One line on stderr."""
+    print(f"headrace: {printable(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201 - its purpose

@@ -21,6 +21,9 @@ Inputs = Annotated[
 ModelRef = Annotated[
     str, typer.Option("--model", help="model.onnx, file.py:Name or package.module:Name.", metavar="REF")
 ]
+AllowPickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Open a pickled .pt or .pth model; this runs code of whoever made it.")
+]
 Out = Annotated[str, typer.Option("--out", help="The output folder.", metavar="DIR")]
 Auto = "auto|N"
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")]
@@ -44,6 +47,13 @@ PartitionRows = Annotated[str, typer.Option(help="Rows a part file.", metavar=Au
 Limit = Annotated[int | None, typer.Option(help="Only the first N rows.", metavar="N")]
 OnError = Annotated[str, typer.Option(help="reject sets a bad row aside and goes on; fail stops.")]
 MaxRejected = Annotated[float, typer.Option(help="Ratio (0..1) of rejected rows that stops the run.")]
+Memory = Annotated[
+    str, typer.Option(help="Host memory to plan with, as 4GiB; half of what there is.", metavar="auto|BYTES")
+]
+StallTimeout = Annotated[
+    float, typer.Option(help="Seconds after which a call of a stage is given up and tried again.", metavar="S")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else, on stdout.")]
 PlanFile = Annotated[str | None, typer.Option("--plan", help="A saved plan.", metavar="FILE")]
 
 
@@ -66,21 +76,27 @@ def run(
     io_concurrency: IoConcurrency = "auto",
     partition_rows: PartitionRows = "auto",
     limit: Limit = None,
+    allow_pickle: AllowPickle = False,
     on_error: OnError = "reject",
     max_rejected: MaxRejected = 0.1,
+    memory: Memory = "auto",
+    stall_timeout: StallTimeout = 600.0,
     plan: PlanFile = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start anew, whatever DIR holds of headrace's.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the report as JSON, and nothing else, on stdout.")
+    resume_new: Annotated[
+        bool, typer.Option("--resume-new", help="Also run files that INPUT has got since, into further parts.")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Run a model over INPUT into DIR. Run it again to go on where it stopped."""
+    from headrace.api.session import Into
+    from headrace.cli.retry import recordable
     from headrace.cli.run import ModelOptions, dataset, run_to_folder
 
     options = ModelOptions(
-        inputs, model, precision, min_agreement, task, top_k, labels, preprocess, image_column, limit
+        inputs, model, precision, min_agreement, task, top_k, labels, preprocess, image_column, limit, allow_pickle
     )
     settings = {
         "engine": engine,
@@ -91,8 +107,40 @@ def run(
         "partition_rows": partition_rows,
         "on_error": on_error,
         "max_rejected": max_rejected,
+        "memory": memory,
+        "stall_timeout": stall_timeout,
     }
-    run_to_folder(dataset(options), out, settings, plan=plan, overwrite=overwrite, as_json=json)
+    into = Into(out=out, overwrite=overwrite, resume_new=resume_new, command=recordable(options))
+    run_to_folder(dataset(options), into, settings, plan=plan, as_json=json)
+
+
+@app.command()
+def retry(
+    out: Annotated[str, typer.Argument(help="The folder of a run.", metavar="OUT")],
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Also with a model or stages that have changed since.")
+    ] = False,
+    max_rejected: MaxRejected = 0.1,
+    memory: Memory = "auto",
+    stall_timeout: StallTimeout = 600.0,
+    json: Json = False,
+) -> None:
+    """Run the rejected rows of OUT again, once their cause is mended."""
+    from headrace.cli.retry import retry_folder
+
+    settings = {"max_rejected": max_rejected, "memory": memory, "stall_timeout": stall_timeout}
+    retry_folder(out, settings, accept_changes=accept_changes, as_json=json)
+
+
+@app.command()
+def verify(
+    out: Annotated[str, typer.Argument(help="The folder of a run.", metavar="OUT")],
+    json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Count OUT's rows again, hash its files, check both against commits and input; exit 1 if something is wrong."""
+    from headrace.cli.verify import verify_folder
+
+    verify_folder(out, as_json=json)
 
 
 @app.command()
@@ -113,7 +161,8 @@ def plan(
     io_concurrency: IoConcurrency = "auto",
     partition_rows: PartitionRows = "auto",
     limit: Limit = None,
-    out: Annotated[Path | None, typer.Option(help="Show what the run in DIR has settled.", metavar="DIR")] = None,
+    allow_pickle: AllowPickle = False,
+    out: Annotated[str | None, typer.Option(help="Show what the run in DIR has settled.", metavar="DIR")] = None,
     save: Annotated[Path | None, typer.Option(help="Write it as TOML, for run --plan.", metavar="FILE")] = None,
 ) -> None:
     """Print how a run would go, with a reason for every choice; reads no rows."""
@@ -121,7 +170,7 @@ def plan(
     from headrace.cli.run import ModelOptions, dataset
 
     options = ModelOptions(
-        inputs, model, precision, min_agreement, task, top_k, labels, preprocess, image_column, limit
+        inputs, model, precision, min_agreement, task, top_k, labels, preprocess, image_column, limit, allow_pickle
     )
     settings = {
         "engine": engine,
@@ -149,16 +198,16 @@ def demo(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="pipeline.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="bad-input, chaos or pipeline.", metavar="NAME")],
     out: Annotated[Path, typer.Option(help="Where the results go, as JSON.", metavar="DIR")] = Path("bench/results"),
     work: Annotated[Path, typer.Option(help="Where data and models are made and kept.", metavar="DIR")] = Path(
         ".bench"
     ),
-    repetitions: Annotated[int, typer.Option(help="Interleaved repetitions; medians are quoted.", metavar="N")] = 5,
-    only: Annotated[str | None, typer.Option(help="Only measures whose name has this in it.", metavar="TEXT")] = None,
-    photos: Annotated[int, typer.Option(help="Photos a run.", metavar="N")] = 2000,
+    repetitions: Annotated[int, typer.Option(help="Interleaved repetitions; chaos: 60 kills each.", metavar="N")] = 5,
+    only: Annotated[str | None, typer.Option(help="Only what has this in its name.", metavar="TEXT")] = None,
+    photos: Annotated[int, typer.Option(help="Photos a run (pipeline).", metavar="N")] = 2000,
 ) -> None:
-    """Measure headrace against the limit and its peers, interleaved, into JSON."""
+    """Measure headrace against the limit and its peers (pipeline), or kill it over and over (chaos), into JSON."""
     from headrace.bench import run_benchmark
 
     run_benchmark(name, out=out, work=work, repetitions=repetitions, only=only, photos=photos)

@@ -13,7 +13,7 @@ from headrace.core.errors import BadOutput
 from headrace.plan.plan import Plan
 
 
-def show_plan(rows: Dataset, settings: Mapping[str, Any], *, out: Path | None, save: Path | None) -> None:
+def show_plan(rows: Dataset, settings: Mapping[str, Any], *, out: str | None, save: Path | None) -> None:
     """Prints the plan as a table, and saves it where asked."""
     plan = rows.plan(out, **settings)
     print_plan(plan)
@@ -36,5 +36,5 @@ def print_plan(plan: Plan) -> None:
     for heading in ("choice", "value", "why"):
         table.add_column(heading, overflow="fold")
     for name, choice in plan.choices().items():
-        table.add_row(name, Text(printable(str(choice.value))), Text(printable(choice.reason)))
+        table.add_row(Text(printable(name)), Text(printable(str(choice.value))), Text(printable(choice.reason)))
     Console().print(table)

@@ -6,7 +6,7 @@ import sys
 import time
 from types import TracebackType
 
-from headrace.cli.text import seconds
+from headrace.cli.text import printable, seconds
 from headrace.core.progress import Progress
 
 _LOG_EVERY_S = 10.0
@@ -17,7 +17,7 @@ def busy_text(progress: Progress) -> str:
     if not progress.busy:
         return ""
     most = max(progress.busy, key=lambda n: progress.busy[n])
-    return "  ".join(f"{'*' if n == most else ''}{n} {min(1.0, b):.0%}" for n, b in progress.busy.items())
+    return printable("  ".join(f"{'*' if n == most else ''}{n} {min(1.0, b):.0%}" for n, b in progress.busy.items()))
 
 
 class LogLines:
@@ -68,9 +68,11 @@ class LiveBar:
 
     def __call__(self, progress: Progress) -> None:
         """Draws how far it is."""
+        from rich.markup import escape
+
         rejected = f"  [red]{progress.rows_rejected} rejected[/red]" if progress.rows_rejected else ""
         rows = f"{progress.rows:,}/{progress.rows_total:,} rows  {progress.rows_per_s:,.0f} rows/s"
-        description = f"{rows}  ETA {seconds(progress.eta_s)}{rejected}\n{busy_text(progress)}"
+        description = f"{rows}  ETA {seconds(progress.eta_s)}{rejected}\n{escape(busy_text(progress))}"
         self._bar.update(self._task, total=progress.rows_total, completed=progress.rows, description=description)
         self._bar.refresh()
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from headrace.api.dataset import Dataset
 from headrace.api.readers import read_images, read_parquet
-from headrace.api.session import Outcome, write_job
+from headrace.api.session import Into, Outcome, write_job
 from headrace.cli.progress import display
 from headrace.cli.text import printable, seconds, since_process_start_s
 from headrace.core.report import RunReport
@@ -34,6 +34,7 @@ class ModelOptions:
     preprocess: str | None
     image_column: str | None
     limit: int | None
+    allow_pickle: bool
 
 
 def dataset(options: ModelOptions) -> Dataset:
@@ -51,29 +52,41 @@ def dataset(options: ModelOptions) -> Dataset:
         top_k=options.top_k,
         precision=options.precision,
         min_agreement=options.min_agreement,
+        allow_pickle=options.allow_pickle,
     )
 
 
 def run_to_folder(
-    rows: Dataset, out: str | Path, settings: Mapping[str, Any], *, plan: str | None, overwrite: bool, as_json: bool
+    rows: Dataset, into: Into, settings: Mapping[str, Any], *, plan: str | None = None, as_json: bool
 ) -> None:
     """Runs with a display, then prints what came of it."""
-    outcome = write_with_display(rows, out, settings, plan=plan, overwrite=overwrite, quiet=as_json)
     if as_json:
-        print(outcome.report.to_json())  # noqa: T201 - what was asked for
+        with _stdout_for_the_report() as stdout:
+            outcome = write_with_display(rows, into, settings, plan=plan, quiet=True)
+            stdout.write(outcome.report.to_json() + "\n")
         return
-    if outcome.was_finished:
-        say(f"{out} is finished: {outcome.report.rows_out:,} rows; --overwrite runs it again")
+    outcome = write_with_display(rows, into, settings, plan=plan)
+    if outcome.was_finished and into.retry:
+        say(f"{into.out}: no rejects to try again")
+    elif outcome.was_finished:
+        say(f"{into.out} is finished: {outcome.report.rows_out:,} rows; --overwrite runs it again")
     summarise(outcome.report)
+
+
+def _stdout_for_the_report() -> TextIO:
+    """A file on stdout; what stages, libraries and their threads print there goes to stderr from now on."""
+    sys.stdout.flush()
+    kept = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return kept
 
 
 def write_with_display(
     rows: Dataset,
-    out: str | Path,
+    into: Into,
     settings: Mapping[str, Any],
     *,
     plan: str | None = None,
-    overwrite: bool = False,
     quiet: bool = False,
 ) -> Outcome:
     """Runs with the display that fits the terminal; start-up counts from the process's start."""
@@ -82,9 +95,7 @@ def write_with_display(
     saved = values_from_toml(plan) if plan is not None else {}
     shown = display(quiet=quiet)
     with shown or contextlib.nullcontext():
-        return write_job(
-            rows.job, checked, out, saved=saved, overwrite=overwrite, keep_images=False, on_progress=shown, clock=clock
-        )
+        return write_job(rows.job, checked, into, saved=saved, on_progress=shown, clock=clock)
 
 
 def summarise(report: RunReport) -> None:
@@ -98,7 +109,8 @@ def summarise(report: RunReport) -> None:
         limit = f"limit {report.limit_rows_per_s:,.0f} rows/s by the stages' own costs"
         say(f"{limit}, {report.efficiency:.0%} of it reached")
     say(report.verdict)
-    say(f"predictions: {report.out}\nreport: {report.out}/_headrace/report.json")
+    say(f"predictions: {report.out}")
+    say(f"report: {report.out}/_headrace/report.json")
 
 
 def say(text: str) -> None:

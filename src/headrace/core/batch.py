@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,28 +21,68 @@ Cell = bytes | NDArray[np.uint8] | Exception
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that left the run: its `key`, the `stage` it left at, why, and the bytes it came as (None: not had)."""
+    """A row that left the run: its `key` and place in the listing, the `stage` it left at, why, and what it came as:
+    the image's bytes, its pixels as an .npy file, or the columns as JSON (None: could not be read)."""
 
     key: str
+    row: int
     stage: str
     error_type: str
     message: str
     original: bytes | None
 
     @classmethod
-    def of(cls, key: str, stage: str, error: BaseException, original: object = None) -> Reject:
+    def of(cls, key: str, row: int, stage: str, error: BaseException, original: object = None) -> Reject:
         """The reject of a row that `error` was raised for."""
-        kept = original if isinstance(original, bytes) else None
-        return cls(key, stage, type(error).__name__, str(error) or type(error).__name__, kept)
+        message = str(error) or type(error).__name__
+        return cls(key, row, stage, type(error).__name__, message, _as_bytes(original))
+
+
+def _as_bytes(original: object) -> bytes | None:
+    """What a row came as: bytes as they are, pixels as an .npy file, columns as JSON."""
+    if isinstance(original, np.ndarray):
+        file = io.BytesIO()
+        np.save(file, original)
+        return file.getvalue()
+    if isinstance(original, dict):
+        return json.dumps(original, default=_json_value).encode()
+    return original if isinstance(original, bytes) else None
+
+
+def _json_value(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A row that could not be read at all: its place among those that were read together, its key, why."""
+
+    place: int
+    key: str
+    error: Exception
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Consecutive rows as a source read them: their keys, the columns that are kept, one image cell each (or none)."""
+    """Consecutive rows as a source read them: their keys, the columns that are kept, one image cell each (or none).
+
+    lost: rows in between that are not among them.
+    """
 
     keys: list[str]
     columns: Columns
     cells: list[Cell] | None = None
+    lost: tuple[Lost, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many were read, lost ones too."""
+        return len(self.keys) + len(self.lost)
+
+    def places(self) -> NDArray[np.int64]:
+        """Where each row stands among those that were read together: int64 [len(keys)]."""
+        places = np.arange(self.count)
+        return np.delete(places, [one.place for one in self.lost]) if self.lost else places
 
     def only(self, mask: NDArray[np.bool_]) -> Rows:
         """The rows where `mask` is true."""
@@ -53,6 +96,20 @@ class Rows:
         """Bytes held, headers of Python objects left out."""
         cells = sum(cell_nbytes(c) for c in self.cells or ())
         return cells + sum(a.nbytes for a in self.columns.values()) + sum(map(len, self.keys))
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Consecutive rows as one."""
+    if len(parts) == 1:
+        return parts[0]
+    read = [p for p in parts if p.keys] or parts[:1]
+    columns: Columns = {name: end_to_end([p.columns[name] for p in read]) for name in read[0].columns}
+    cells = None if read[0].cells is None else [c for p in read for c in p.cells or ()]
+    starts = accumulate((p.count for p in parts), initial=0)
+    lost = tuple(
+        replace(one, place=start + one.place) for start, p in zip(starts, parts, strict=False) for one in p.lost
+    )
+    return Rows([k for p in read for k in p.keys], columns, cells, lost)
 
 
 def cell_nbytes(cell: Cell) -> int:
@@ -94,8 +151,9 @@ class Batch:
     """Consecutive rows of one partition on their way through the stages; owned by the stage that holds it.
 
     `first_row` is the offset in the partition of the first row read
-    for it, `rows_in` how many were read; `last` marks the partition's last batch. `tensor` is the model-ready
-    uint8 [capacity, H, W, 3], of which the first `len(keys)` rows count.
+    for it, `rows_in` how many were read; `last` marks the partition's last batch. `rows` says where in the listing
+    each of `keys` stands, int64. `tensor` is the model-ready uint8 [capacity, H, W, 3], of which the first `len(keys)`
+    rows count.
     """
 
     partition: int
@@ -104,6 +162,7 @@ class Batch:
     last: bool
     keys: list[str]
     columns: Columns
+    rows: NDArray[np.int64]
     cells: list[Cell] | None = None
     tensor: NDArray[np.uint8] | None = None
     rejects: list[Reject] = field(default_factory=list)
@@ -114,9 +173,27 @@ class Batch:
         own += sum(len(r.original or b"") for r in self.rejects)
         return own + Rows(self.keys, self.columns, self.cells).nbytes()
 
-    def keep(self, mask: NDArray[np.bool_]) -> None:
-        """Keeps only the rows where `mask` is true."""
-        rows = Rows(self.keys, self.columns, self.cells).only(mask)
-        self.keys, self.columns, self.cells = rows.keys, rows.columns, rows.cells
-        if self.tensor is not None:
-            self.tensor[: len(self.keys)] = self.tensor[np.flatnonzero(mask)]
+    def part(self, start: int, stop: int) -> Batch:
+        """Rows `start` to `stop` as a batch of their own, without rejects; it shares this one's memory."""
+        return replace(
+            self,
+            keys=self.keys[start:stop],
+            columns={name: array[start:stop] for name, array in self.columns.items()},
+            rows=self.rows[start:stop],
+            cells=None if self.cells is None else self.cells[start:stop],
+            tensor=None if self.tensor is None else self.tensor[start:stop],
+            rejects=[],
+        )
+
+    def rejoined(self, parts: Sequence[Batch]) -> Batch:
+        """This batch with the rows, columns and rejects of `parts`, which are what became of it, in order."""
+        kept = [p for p in parts if p.keys] or parts[-1:]
+        return replace(
+            self,
+            keys=[k for p in kept for k in p.keys],
+            columns={name: end_to_end([p.columns[name] for p in kept]) for name in kept[0].columns},
+            rows=np.concatenate([p.rows for p in kept]),
+            cells=None if kept[0].cells is None else [c for p in kept for c in p.cells or ()],
+            tensor=None,
+            rejects=[*self.rejects, *(r for p in parts for r in p.rejects)],
+        )

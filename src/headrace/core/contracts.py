@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.core.batch import Cell, Columns, Reject, Rows
-from headrace.core.partition import Account, Partition
+from headrace.core.partition import Account, Commits, Partition
 from headrace.core.preprocess import Preprocess
 
 Pixels = NDArray[np.uint8]
@@ -80,6 +80,17 @@ class Listing(Protocol):
         """The first `rows` rows."""
         ...
 
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Key and size in bytes (-1: not known) of the files that the rows come from, in order; none for items."""
+        ...
+
+    def only(self, keys: Collection[str]) -> Listing:
+        """The listing of just those of its files whose key is in `keys`, in the same order; it may be empty.
+
+        Raises BadInput for items in memory, which have no files.
+        """
+        ...
+
 
 class Source(Protocol):
     """Where rows come from; inert until `list` is called."""
@@ -95,6 +106,10 @@ class Source(Protocol):
 
 class Decoder(Protocol):
     """Makes pixels of cells; safe to call from many threads at once."""
+
+    def pixel_bytes(self, cell: Cell) -> int:
+        """Bytes of the whole image's pixels, by its header; 0 where that cannot be read."""
+        ...
 
     def decode(self, cell: Cell) -> Pixels:
         """The whole image, upright, RGB. Raises what makes the row a reject."""
@@ -141,7 +156,8 @@ class Stage(Protocol):
         ...
 
     def open(self) -> BatchFunction:
-        """Builds one worker: loads what it loads. The result maps a batch's columns to new columns of equal length."""
+        """Builds one worker: loads what it loads. The result maps a batch's columns to new columns of equal length, and
+        may write into what it is given. It raises WrongAnswer where the code is at fault and no row."""
         ...
 
 
@@ -149,8 +165,8 @@ class Request(Protocol):
     """One place for a batch in the model; used by one thread at a time, several may be in flight."""
 
     def __call__(self, tensor: Pixels, rows: int) -> Columns:
-        """Runs the model on uint8 [capacity, H, W, 3], borrowed until return; outputs by name, `rows` rows each,
-        owned."""
+        """Runs the model on uint8 [capacity, H, W, 3], borrowed until return and left as it is; outputs by name,
+        `rows` rows each, owned."""
         ...
 
 
@@ -160,6 +176,11 @@ class Session(Protocol):
     @property
     def streams(self) -> int:
         """How many batches the device works on at once."""
+        ...
+
+    @property
+    def capacity(self) -> int | None:
+        """Rows of the tensor that its requests take; None where any number will do."""
         ...
 
     def request(self) -> Request:
@@ -234,8 +255,8 @@ class Head(Protocol):
 class Sink(Protocol):
     """Where finished partitions go; publishing one is a single atomic act."""
 
-    def committed(self) -> dict[int, Account]:
-        """The partitions that are already there, by number."""
+    def committed(self) -> Commits:
+        """The partitions that are already there."""
         ...
 
     def publish(self, partition: Partition, columns: Columns, account: Account, rejects: Sequence[Reject]) -> Account:

@@ -13,6 +13,7 @@ HeadraceError
     ├── StageNotBuilt   a stage's class raised when it was built
     ├── RejectedRow     a row was rejected, and the run was to stop for that
     ├── TooManyRejects  more rows were rejected than allowed: exit 3
+    ├── ReadFailed      the input could not be read, and no row is at fault
     └── WriteFailed     a part or a reject could not be written
 
 An error's `args` equal its constructor's arguments, so that it survives pickling; text is built in `__str__`.
@@ -66,15 +67,15 @@ class BadOutput(_Located):
 
 
 class JobChanged(UsageError):
-    """The output folder holds another job; `changed` names what differs."""
+    """The output folder holds another job; `changed` names what differs, `detail` says more of the input."""
 
-    def __init__(self, out: str, changed: tuple[str, ...]) -> None:
-        super().__init__(out, changed)
-        self.out, self.changed = out, changed
+    def __init__(self, out: str, changed: tuple[str, ...], detail: str = "") -> None:
+        super().__init__(out, changed, detail)
+        self.out, self.changed, self.detail = out, changed, detail
 
     def __str__(self) -> str:
-        what = ", ".join(self.changed)
-        return f"{self.out}: holds another job ({what} changed); write to another folder, or --overwrite to start anew"
+        what = f"{', '.join(self.changed)} changed" + (f": {self.detail}" if self.detail else "")
+        return f"{self.out}: holds another job ({what}); write to another folder, or --overwrite to start anew"
 
 
 class MissingExtra(UsageError):
@@ -150,12 +151,23 @@ class RejectedRow(RunError):
         )
 
 
-class WriteFailed(RunError):
-    """A file of the output could not be written."""
+class ReadFailed(RunError):
+    """The input could not be read, and no row is at fault: `where` it lies, the `cause`, the `fix`."""
 
-    def __init__(self, path: str, cause: str) -> None:
-        super().__init__(path, cause)
-        self.path, self.cause = path, cause
+    def __init__(self, where: str, cause: str, fix: str) -> None:
+        super().__init__(where, cause, fix)
+        self.where, self.cause, self.fix = where, cause, fix
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.cause}; make room or mend it, and run the same command again: it goes on from here"
+        return f"{self.where}: {self.cause}; {self.fix}, then run the same command again: it goes on from here"
+
+
+class WriteFailed(RunError):
+    """A file of the output could not be written: its `path`, the `cause`, the `fix`."""
+
+    def __init__(self, path: str, cause: str, fix: str = "make room or mend it") -> None:
+        super().__init__(path, cause, fix)
+        self.path, self.cause, self.fix = path, cause, fix
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}; {self.fix}, and run the same command again: it goes on from here"

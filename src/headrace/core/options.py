@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection
 from typing import Literal
 
@@ -23,6 +25,28 @@ def count(option: str, value: object, *, expected: str = "an integer >= 1") -> i
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise BadOption(option, expected, value)
     return number
+
+
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+_UNITS |= {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", re.IGNORECASE)
+
+
+def auto_or_bytes(option: str, value: int | str) -> int | Auto:
+    """`value` as `"auto"` or a number of bytes; text such as "512MB" or "1.5GiB" is taken. Raises BadOption."""
+    if value == "auto":
+        return "auto"
+    expected = '"auto" or bytes, as 4000000000, 512MB or 1.5GiB'
+    if isinstance(value, str) and (found := _BYTES.fullmatch(value.strip())):
+        value = int(float(found[1]) * _UNITS[(found[2] or "").lower()])
+    return count(option, value, expected=expected)
+
+
+def positive(option: str, value: object) -> float:
+    """`value` as a finite number over 0. Raises BadOption."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise BadOption(option, "a number over 0", value)
+    return float(value)
 
 
 def ratio(option: str, value: object) -> float:

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from headrace.core.partition import Account
+
 SCHEMA_VERSION = 1
 
 
@@ -73,6 +75,11 @@ class RunReport:
     machine: dict[str, Any] = field(default_factory=dict)
     out: str | None = None
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def account(self) -> Account:
+        """What became of the rows of the whole output."""
+        return Account(self.rows_in, self.rows_out, self.rows_rejected, self.rows_dropped, self.rows_added)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.core.contracts import Source, Stage
-from headrace.core.options import auto_or_count, count, one_of, ratio
+from headrace.core.options import auto_or_bytes, auto_or_count, count, one_of, positive, ratio
 from headrace.core.preprocess import Preprocess
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
@@ -19,7 +19,7 @@ class Infer:
 
     reference: a path, `package.module:Name`, `file.py:Name`, a torch module, a class or a function.
     labels: a file with one label a line, or the labels. task: "classify", "embed" or "raw"; the model's own, or
-    "classify", when not given.
+    "classify", when not given. allow_pickle: opens a pickled torch module, which runs code of whoever made it.
     """
 
     reference: object
@@ -29,6 +29,7 @@ class Infer:
     top_k: int = 1
     precision: str = "auto"
     min_agreement: float = 0.99
+    allow_pickle: bool = False
 
     def __post_init__(self) -> None:
         one_of("--precision", self.precision, PRECISIONS)
@@ -42,7 +43,9 @@ class Settings:
 
     batch_size: rows a model call. workers: batches the model works on at once. prepare_workers: decode threads.
     io_concurrency: reads at once. partition_rows: rows a part file. on_error: "reject" sets a bad row aside, "fail"
-    stops. max_rejected: the ratio (0..1) of rejected rows past which a run is taken to be wrong.
+    stops. max_rejected: the ratio (0..1) of rejected rows past which a run is taken to be wrong. memory: bytes of the
+    host's memory that the run plans with. stall_timeout: seconds that one call of a stage may take before its worker is
+    given up and the rows tried again.
     """
 
     engine: str = "local"
@@ -53,6 +56,8 @@ class Settings:
     partition_rows: int | str = "auto"
     on_error: str = "reject"
     max_rejected: float = 0.1
+    memory: int | str = "auto"
+    stall_timeout: float = 600.0
 
     def __post_init__(self) -> None:
         one_of("--engine", self.engine, ENGINES)
@@ -61,6 +66,8 @@ class Settings:
             object.__setattr__(self, name, value)  # digits become a number once, here
         one_of("--on-error", self.on_error, ("reject", "fail"))
         ratio("--max-rejected", self.max_rejected)
+        object.__setattr__(self, "memory", auto_or_bytes("--memory", self.memory))
+        positive("--stall-timeout", self.stall_timeout)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ def draft(recipe: Recipe, settings: Settings, machine: Machine, *, saved: Mappin
     batch_size = chosen("batch_size", lambda: _batch_size(recipe))
     rows = batch_size.value if isinstance(batch_size.value, int) else sizing.STAGE_BATCH
     slot_bytes = rows * recipe.slot[0] * recipe.slot[1] * 3 if recipe.slot is not None else 0
+    memory = _memory(settings, machine)
     plan = Plan(
         engine=Choice(settings.engine, "one process on one machine; needs no cluster"),
         batch_size=batch_size,
@@ -34,10 +35,12 @@ def draft(recipe: Recipe, settings: Settings, machine: Machine, *, saved: Mappin
         prepare_workers=chosen("prepare_workers", lambda: _prepare_workers(recipe, machine)),
         io_concurrency=chosen("io_concurrency", lambda: _io_concurrency(recipe, machine)),
         queue_bytes=Choice(
-            sizing.queue_bytes(machine.memory_bytes, slot_bytes, remote=remote),
+            sizing.queue_bytes(int(memory.value), slot_bytes, remote=remote),
             f"each queue: {'64 MiB for a remote' if remote else '8 MiB for a local'} source, at least 4 batches",
         ),
+        memory_bytes=memory,
         stages=_stages(recipe, machine, saved.get("stages", {})),
+        row_caps=_row_caps(recipe, saved.get("row_caps", {})),
         rows=recipe.listing.rows,
     )
     return plan if inference is None else _with_model(plan, inference, chosen, machine, saved)
@@ -68,11 +71,17 @@ class _Choosing:
         if given != AUTO:
             return Choice(given, "given", given=True)
         if name in self._saved:
-            value = self._saved[name]
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise BadOption(f"{name} in the saved plan", "an integer >= 1", value)
-            return Choice(value, "from the saved plan", given=True)
+            return Choice(_saved_count(name, self._saved[name]), "from the saved plan", given=True)
         return decide()
+
+
+def _memory(settings: Settings, machine: Machine) -> Choice:
+    if settings.memory != AUTO:
+        return Choice(settings.memory, "given", given=True)
+    share = sizing.memory_bytes(machine.memory_bytes)
+    return Choice(
+        share, f"half of the {machine.memory_bytes} that machine and cgroup allow: queues and batches in flight"
+    )
 
 
 def _batch_size(recipe: Recipe) -> Choice:
@@ -100,12 +109,29 @@ def _io_concurrency(recipe: Recipe, machine: Machine) -> Choice:
     return Choice(value, "the next row group is read while one is worked on" if in_bursts else "a local disk needs few")
 
 
+def _check_names(table: str, recipe: Recipe, saved: Mapping[str, Any]) -> None:
+    for name in saved:
+        if name not in recipe.names:
+            raise BadOption(f"{table} in the saved plan", "among " + ", ".join(recipe.names), name)
+
+
+def _row_caps(recipe: Recipe, saved: Mapping[str, Any]) -> dict[str, Choice]:
+    """The most rows at once of steps that ran out of memory in a former run."""
+    _check_names("row_caps", recipe, saved)
+    caps = {n: _saved_count(f"row_caps.{n}", value) for n, value in saved.items()}
+    return {n: Choice(cap, "from the saved plan", given=True) for n, cap in caps.items()}
+
+
+def _saved_count(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BadOption(f"{name} in the saved plan", "an integer >= 1", value)
+    return value
+
+
 def _stages(recipe: Recipe, machine: Machine, saved: Mapping[str, Any]) -> dict[str, Choice]:
     """Workers of each user stage, as "threads:N" or "processes:N"."""
     stages: dict[str, Choice] = {}
-    for name in saved:
-        if name not in recipe.names:
-            raise BadOption("stages in the saved plan", "among " + ", ".join(recipe.names), name)
+    _check_names("stages", recipe, saved)
     for name, step in zip(recipe.names, recipe.steps, strict=True):
         if isinstance(step, Inference):
             continue

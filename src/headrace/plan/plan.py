@@ -12,6 +12,8 @@ from headrace.core.errors import BadOption
 
 SCHEMA_VERSION = 1
 AUTO = "auto"
+_TABLES = ("stages", "row_caps")
+"""Choices that each step has for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,10 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Frozen; `settled` derives the next one. Sizes in rows, bytes where the name says so."""
+    """Frozen; `settled` derives the next one. Sizes in rows, bytes where the name says so.
+
+    row_caps: the most rows at once of steps that ran out of memory with more, by name.
+    """
 
     engine: Choice
     batch_size: Choice
@@ -42,20 +47,22 @@ class Plan:
     prepare_workers: Choice
     io_concurrency: Choice
     queue_bytes: Choice
+    memory_bytes: Choice
     runtime: Choice | None = None
     precision: Choice | None = None
     workers: Choice | None = None
     preprocess: Choice | None = None
     stages: Mapping[str, Choice] = field(default_factory=dict)
+    row_caps: Mapping[str, Choice] = field(default_factory=dict)
     agreement: Mapping[str, Any] | None = None
     rows: int = 0
 
     def choices(self) -> dict[str, Choice]:
-        """Every choice there is, by name, in reading order; a stage's as stages.<name>."""
+        """Every choice there is, by name, in reading order; a step's own as stages.<name> and row_caps.<name>."""
         order = ("engine", "runtime", "precision", "preprocess", "batch_size", "workers", "prepare_workers")
-        names = (*order, "io_concurrency", "queue_bytes", "partition_rows")
+        names = (*order, "io_concurrency", "memory_bytes", "queue_bytes", "partition_rows")
         present = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
-        return present | {f"stages.{n}": c for n, c in self.stages.items()}
+        return present | {f"{table}.{n}": c for table in _TABLES for n, c in getattr(self, table).items()}
 
     def __str__(self) -> str:
         lines = (f"{name} = {choice.value}  ({choice.reason})" for name, choice in self.choices().items())
@@ -80,8 +87,9 @@ class Plan:
             table = {"value": choice.value, "reason": choice.reason}
             if choice.measured:
                 table["measured"] = choice.measured
-            if name.startswith("stages."):
-                body.setdefault("stages", {})[name.removeprefix("stages.")] = table
+            outer, _, inner = name.partition(".")
+            if inner:
+                body.setdefault(outer, {})[inner] = table
             else:
                 body[name] = table
         if self.agreement is not None:
@@ -90,24 +98,33 @@ class Plan:
 
 
 def values_from_toml(path: str | Path) -> dict[str, Any]:
-    """The values of a saved plan by name, "auto" ones left out; stages as {"stages": {name: value}}.
+    """`values_from_text` of a file. Raises BadOption."""
+    try:
+        text = Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadOption("--plan", f"a readable plan ({error})", str(path)) from error
+    return values_from_text(text, where=str(path))
+
+
+def values_from_text(text: str, *, where: str) -> dict[str, Any]:
+    """The values of a saved plan by name, "auto" ones left out; a step's as {"stages": {name: value}}.
 
     The agreement is its table. Raises BadOption.
     """
     try:
-        body = tomllib.loads(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadOption("--plan", f"a readable plan ({error})", str(path)) from error
+        body = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadOption("--plan", f"a readable plan ({error})", where) from error
     if body.get("schema_version") != SCHEMA_VERSION:
         raise BadOption("--plan", f"a plan with schema_version = {SCHEMA_VERSION}", body.get("schema_version"))
     known = {f.name for f in fields(Plan)} | {"schema_version"}
     for name in body:
         if name not in known:
             raise BadOption("--plan", "made of a plan's names", name)
-    stages = _values("stages", body.pop("stages", {}))
+    by_step = {t: _values(t, body.pop(t, {})) for t in _TABLES}
     agreement = {n: body.pop(n) for n in ("agreement",) if n in body}
     chosen = {n: t for n, t in body.items() if n not in ("schema_version", "rows")}
-    return _values("the plan", chosen) | agreement | ({"stages": stages} if stages else {})
+    return _values("the plan", chosen) | agreement | {t: values for t, values in by_step.items() if values}
 
 
 def _values(where: str, tables: object) -> dict[str, Any]:

@@ -49,9 +49,10 @@ class Recipe:
             names.append(name)
         return tuple(names)
 
-    def static_facts(self, source: dict[str, Any], limit: int | None) -> dict[str, Any]:
-        """What the fingerprint holds, by name, but for what the first batches settle."""
-        facts: dict[str, Any] = {"input": [source, self.listing.digest(), limit]}
+    def static_facts(self, source: dict[str, Any], limit: int | None, digest: str) -> dict[str, Any]:
+        """What the fingerprint holds, by name, but for what the first batches settle; `digest` is of the listing that
+        the job began with."""
+        facts: dict[str, Any] = {"input": [source, digest, limit]}
         facts["stages"] = [s.describe() for s in self.steps if not isinstance(s, Inference)]
         if self.inference is not None:
             model = self.inference.model
@@ -97,7 +98,7 @@ def _opened(step: Stage | Infer) -> tuple[Stage | Inference, Preprocess | None]:
     if not isinstance(step, Infer):
         return step, None
     given = _preprocess(step.preprocess)
-    found = resolve(step.reference, given)
+    found = resolve(step.reference, given, allow_pickle=step.allow_pickle)
     if callable(found):
         _refuse_model_options(step)
         return MapBatches(fn=found), given
@@ -122,7 +123,7 @@ def _opened(step: Stage | Infer) -> tuple[Stage | Inference, Preprocess | None]:
 def _refuse_model_options(step: Infer) -> None:
     """A class or function does with its photos what it likes; options of a model file would change nothing."""
     plain = Infer(reference=step.reference)
-    for name in ("labels", "task", "top_k", "precision", "min_agreement"):
+    for name in ("labels", "task", "top_k", "precision", "min_agreement", "allow_pickle"):
         value = getattr(step, name)
         if value != getattr(plain, name):
             option = "--" + name.replace("_", "-")

@@ -23,18 +23,21 @@ def stage_choice(
 
 
 def queue_choice(plan: Plan, batch_bytes: int) -> Choice:
-    """Room for at least 4 of the batches that there really are."""
-    if plan.queue_bytes.given or int(plan.queue_bytes.value) >= 4 * batch_bytes:
+    """Room for at least 4 of the batches that there really are, as far as the memory goes."""
+    wanted = sizing.at_least_4_batches(batch_bytes, int(plan.value("memory_bytes")))
+    if plan.queue_bytes.given or int(plan.queue_bytes.value) >= wanted:
         return plan.queue_bytes
     measured = f"{batch_bytes} bytes a batch"
-    return Choice(4 * batch_bytes, f"each queue: 4 batches ({measured})", measured)
+    return Choice(wanted, f"each queue: 4 batches, at most 1/8 of the memory ({measured})", measured)
 
 
 def partition_choice(
-    rows: int, batch_size: int, machine: Machine, *, seconds_per_row: float, bytes_per_row: float
+    rows: int, plan: Plan, machine: Machine, *, seconds_per_row: float, bytes_per_row: float
 ) -> Choice:
     """Rows a partition, by what the first batch took (one thread, all stages) over the cores, and what it holds now."""
     rate = machine.cores / max(1e-6, seconds_per_row)
     measured = f"about {rate:.0f} rows/s by the first batch"
-    why = f"about 30 s of work, at most 128 MiB, one part when that is nearly all ({measured})"
-    return Choice(sizing.partition_rows(rows, rate, batch_size, bytes_per_row), why, measured)
+    most = sizing.partition_bytes(int(plan.value("memory_bytes")))
+    why = f"about 30 s of work, at most {most // sizing.MIB} MiB, one part when that is nearly all ({measured})"
+    batch_size = int(plan.value("batch_size"))
+    return Choice(sizing.partition_rows(rows, rate, batch_size, bytes_per_row, most), why, measured)

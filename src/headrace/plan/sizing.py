@@ -24,10 +24,26 @@ def largest_batch(device: str) -> int:
     return 16 if device == "cpu" else 1024
 
 
-def partition_rows(rows: int, rows_per_s: float, batch_size: int, bytes_per_row: float) -> int:
-    """Rows a partition: about 30 s of work, whole batches, at most 65,536 and 128 MiB; one partition when that would be
-    nearly all."""
-    most = min(MAX_PARTITION_ROWS, int(MAX_PARTITION_BYTES / max(1.0, bytes_per_row)))
+def memory_bytes(allowed_bytes: int) -> int:
+    """The host budget: half of what machine and cgroup allow; the model, its runtime and the user's code need the
+    rest."""
+    return allowed_bytes // 2
+
+
+def partition_bytes(memory_bytes: int) -> int:
+    """The most output of a partition, which is collected and encoded whole: 128 MiB, an eighth of the memory."""
+    return min(MAX_PARTITION_BYTES, memory_bytes // 8)
+
+
+def decode_bytes(memory_bytes: int) -> int:
+    """What all decodes under way may hold together: a quarter of the memory."""
+    return memory_bytes // 4
+
+
+def partition_rows(rows: int, rows_per_s: float, batch_size: int, bytes_per_row: float, most_bytes: int) -> int:
+    """Rows a partition: about 30 s of work, whole batches, at most 65,536 and `most_bytes`; one partition when that
+    would be nearly all."""
+    most = min(MAX_PARTITION_ROWS, max(1, int(most_bytes / max(1.0, bytes_per_row))))
     wanted = min(most, max(batch_size, int(rows_per_s * PARTITION_SECONDS)))
     whole = max(1, min(-(-wanted // batch_size), most // batch_size)) * batch_size
     return -(-rows // batch_size) * batch_size if rows <= min(whole * 1.5, most) else whole
@@ -35,9 +51,15 @@ def partition_rows(rows: int, rows_per_s: float, batch_size: int, bytes_per_row:
 
 def queue_bytes(memory_bytes: int, batch_bytes: int, *, remote: bool) -> int:
     """Bytes each queue may hold: 64 MiB for a remote source, whose answers come late and in bursts, 8 MiB for a local
-    one, at most 1/64 of the memory, and at least 4 batches. On a local disk more buys nothing: with 8 and 64 MiB rows/s
+    one, at most 1/32 of the memory, and at least 4 batches. On a local disk more buys nothing: with 8 and 64 MiB rows/s
     and CPU were the same within the noise (2-core EPYC, MobileNetV2, 3 interleaved runs each)."""
-    return max(min(memory_bytes // 64, (64 if remote else 8) * MIB), 4 * batch_bytes)
+    wanted = min(memory_bytes // 32, (64 if remote else 8) * MIB)
+    return max(wanted, at_least_4_batches(batch_bytes, memory_bytes))
+
+
+def at_least_4_batches(batch_bytes: int, memory_bytes: int) -> int:
+    """Room for 4 batches, within an eighth of the memory; a larger batch passes a queue alone."""
+    return min(4 * batch_bytes, memory_bytes // 8)
 
 
 def read_ahead_bytes(queue_bytes: int, burst_bytes: int, memory_bytes: int) -> int:

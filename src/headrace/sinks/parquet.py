@@ -1,151 +1,269 @@
-"""The output folder: Parquet part files, each one being its partition's commit."""
+"""The output: Parquet part files, each one being its partition's commit, in a local folder or on an object store."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
 import json
-import re
-import shutil
 import uuid
-from collections.abc import Sequence
-from dataclasses import asdict
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from headrace.core.batch import Columns, Reject
-from headrace.core.errors import BadOutput, WriteFailed
-from headrace.core.partition import Account, Partition
+from headrace.core.errors import BadOutput
+from headrace.core.partition import Account, Commits, Partition
 from headrace.core.report import RunReport
-from headrace.sinks.publish import publish, replace
+from headrace.sinks.commits import CommitCache, Known, attempt_of, mapped
+from headrace.sinks.footers import (
+    Footer,
+    encode,
+    part_name,
+    part_number,
+    read_footer,
+    rejects_key,
+    rejects_name,
+)
+from headrace.sinks.locks import LEASE, LOCK, Lock, lock_on
+from headrace.sinks.object_store import S3Store
+from headrace.sinks.stores import LocalStore, Store, refusal, write_failed
 from headrace.sinks.tables import reject_table, table_of
 
-FOOTER_KEY = b"headrace"
-JOB_SCHEMA = 1
-_PART = re.compile(r"part-(\d{8,})\.parquet")
+JOB_SCHEMA = 2
+_STATE = "_headrace"
+_REJECTS = "_headrace/rejects"
+
+
+def store_at(out: str | Path) -> Store:
+    """The store that a path or an s3:// address names. Raises BadOutput, MissingExtra."""
+    address = str(out)
+    scheme, is_address, _ = address.partition("://")
+    if not is_address:
+        if address.startswith("s3:/"):
+            raise BadOutput(
+                address, "is neither a path nor an address", "write s3://bucket/folder; a Path drops a slash"
+            )
+        return LocalStore(Path(out).expanduser().absolute())
+    if scheme != "s3":
+        where = f"{scheme}://{address.rsplit('@', 1)[-1].removeprefix(f'{scheme}://')}"
+        raise BadOutput(where, "cannot be written to", "name a local folder or s3://bucket/folder")
+    return S3Store(address)
 
 
 class ParquetFolder:
-    """A local folder of part files, with `_headrace/` beside them for job, plan, report and rejects."""
+    """Part files, with `_headrace/` beside them for job, plan, report, rejects and the cache of commits.
+
+    root: an absolute path or an s3:// address, as text.
+    """
 
     def __init__(self, out: str | Path, fingerprint: str = "") -> None:
-        if "://" in str(out):
-            raise BadOutput(str(out), "is not a local path", "write to a local folder and copy it from there")
-        self.root = Path(out).expanduser().absolute()
-        self.state = self.root / "_headrace"
+        self.store = store_at(out)
+        self.root, self.is_local = self.store.root, self.store.is_local
         self.fingerprint = fingerprint
         self._schema: pa.Schema | None = None
+        self._schema_sought = False
+        self._commits: Commits | None = None
+        self._cache = CommitCache(self.store)
+        self._lock: Lock | None = None
+        self._is_ours = False
 
-    @cached_property
-    def staging(self) -> Path:
-        """Where files are written before they are published."""
-        folder = self.state / "tmp"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other runs out, and makes sure that the folder can be written and holds no foreign Parquet.
 
-    @property
-    def report_path(self) -> Path:
-        """The report's file."""
-        return self.state / "report.json"
-
-    @property
-    def plan_path(self) -> Path:
-        """The settled plan's file."""
-        return self.state / "plan.toml"
+        What a run that died has left half-written is removed. A run that is refused leaves nothing behind. Raises
+        BadOutput; from now on whatever writes here raises WriteFailed when the folder is not held any more.
+        """
+        self._refuse_foreign()
+        with lock_on(self.store) as self._lock:
+            try:
+                self.store.check()
+                self.store.sweep()
+            except OSError as error:
+                raise refusal(self.root, error) from error
+            self._is_ours = True
+            try:
+                yield
+            finally:
+                self._cache.flush()
+                self._is_ours = False
 
     def check(self) -> None:
-        """Makes sure that the folder can be written and holds no foreign Parquet. Raises BadOutput."""
-        missing: list[Path] = []
-        try:
-            if self.root.exists() and not self.root.is_dir():
-                raise BadOutput(str(self.root), "is a file", "name a folder")
-            if not self.state.exists() and self.root.is_dir() and any(self.root.glob("*.parquet")):
-                what = "holds Parquet files that headrace did not write"
-                raise BadOutput(str(self.root), what, "name an empty or new folder")
-            missing = [p for p in (self.state / "tmp", self.state, self.root, *self.root.parents) if not p.exists()]
-            probe = self.staging / f"probe.{uuid.uuid4().hex}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            fix = "choose a folder that you may write"
-            raise BadOutput(str(self.root), f"cannot be written ({error.strerror})", fix) from error
-        finally:
-            self._unstage(missing)
+        """Makes sure that it can be locked and written, and leaves no trace. Raises BadOutput."""
+        with self.lock():
+            pass
+        self._lock = None
 
-    def _unstage(self, folders: Sequence[Path]) -> None:
-        """Removes folders that a check has made, innermost first: a run that is refused leaves nothing behind."""
-        for folder in folders:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        self.__dict__.pop("staging", None)
+    def _refuse_foreign(self) -> None:
+        try:
+            if any(name == "job.json" for name, _ in self.store.list(_STATE, "job.json")):
+                return
+            begun = any(True for _ in self.store.list(_STATE))
+            tables = (name for name, _ in self.store.list("") if name.endswith(".parquet"))
+            foreign = any(not begun or part_number(name) is None for name in tables)
+        except OSError as error:
+            raise refusal(self.root, error) from error
+        if foreign:
+            raise BadOutput(self.root, "holds Parquet files that headrace did not write", "name an empty or new folder")
+
+    def _held(self) -> None:
+        if self._lock is not None:
+            self._lock.check()
 
     def clear(self) -> None:
         """Removes what headrace wrote there, parts before the record of the job. Raises BadOutput."""
+        self._held()
         try:
-            for part in self._parts():
-                part.unlink()
+            self.store.delete(*(part_name(number) for number, _ in self._parts()))
+            self.store.clear(_STATE, but={name.removeprefix(f"{_STATE}/") for name in (LOCK, LEASE)})
         except OSError as error:
-            raise BadOutput(str(self.root), f"cannot be cleared ({error.strerror})", "remove it by hand") from error
-        shutil.rmtree(self.state, ignore_errors=True)
-        self.__dict__.pop("staging", None)
+            cause = error.strerror or str(error)
+            raise BadOutput(self.root, f"cannot be cleared ({cause})", "remove it by hand") from error
+        self._commits = None
 
     def read_job(self) -> dict[str, Any] | None:
         """The recorded job; None when the folder holds none. Raises BadOutput on a broken record, or parts without
         one."""
-        path = self.state / "job.json"
-        try:
-            job: dict[str, Any] = json.loads(path.read_text())
-        except FileNotFoundError:
-            if self._parts():
+        where = f"{self.root}/{_STATE}/job.json"
+        text = self.read_state("job.json")
+        if text is None:
+            if any(True for _ in self._parts()):
                 what = "holds part files, but no record of their job"
-                raise BadOutput(str(self.root), what, "--overwrite starts anew") from None
+                raise BadOutput(self.root, what, "--overwrite starts anew")
             return None
-        except (OSError, ValueError) as error:
-            raise BadOutput(str(path), f"is not readable ({error})", "--overwrite starts anew") from error
+        try:
+            job: dict[str, Any] = json.loads(text)
+        except ValueError as error:
+            raise BadOutput(where, f"is not readable ({error})", "--overwrite starts anew") from error
         if not isinstance(job, dict) or job.get("schema_version") != JOB_SCHEMA:
-            raise BadOutput(str(path), f"is no record of schema {JOB_SCHEMA}", "--overwrite starts anew")
+            raise BadOutput(where, f"is no record of schema {JOB_SCHEMA}", "--overwrite starts anew")
         return job
 
     def begin(self, job: dict[str, Any]) -> None:
         """Records the job of an empty folder. Raises BadOutput when another run has begun there meanwhile."""
-        text = json.dumps({"schema_version": JOB_SCHEMA} | job, indent=2)
-        target = self.state / "job.json"
+        self._held()
         try:
-            first = publish(text.encode(), target, self.staging)
+            first = self.store.create(f"{_STATE}/job.json", _job_text(job))
         except OSError as error:
-            raise WriteFailed(str(target), error.strerror or str(error)) from error
+            raise write_failed(f"{self.root}/{_STATE}/job.json", error) from error
         if not first:
-            raise BadOutput(
-                str(self.root), "another run has begun there meanwhile", "wait for it, or choose another folder"
-            )
+            raise BadOutput(self.root, "another run has begun there meanwhile", "wait for it, or choose another folder")
+
+    def replace_job(self, job: dict[str, Any]) -> None:
+        """Records the job anew, in one atomic act. Raises WriteFailed."""
+        self._write("job.json", _job_text(job))
+
+    def read_state(self, name: str) -> str | None:
+        """The text of `_headrace/<name>`; None when there is none. Raises BadOutput."""
+        try:
+            return self.store.read(f"{_STATE}/{name}").decode()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            where = f"{self.root}/{_STATE}/{name}"
+            raise BadOutput(where, f"is not readable ({error})", "mend it, or --overwrite starts anew") from error
+
+    def write_state(self, name: str, text: str) -> None:
+        """Writes `_headrace/<name>` whole. Raises WriteFailed."""
+        self._write(name, text.encode())
+
+    def _write(self, name: str, data: bytes) -> None:
+        self._held()
+        try:
+            self.store.replace(f"{_STATE}/{name}", data)
+        except OSError as error:
+            raise write_failed(f"{self.root}/{_STATE}/{name}", error) from error
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Writes a table to `_headrace/<name>` whole, as Parquet. Raises WriteFailed."""
+        self._write(name, encode(table)[0])
+
+    def read_table(self, name: str) -> pa.Table:
+        """A table that `write_table` wrote. Raises BadOutput."""
+        try:
+            return pq.ParquetFile(pa.BufferReader(self.store.read(f"{_STATE}/{name}"))).read()
+        except (OSError, pa.ArrowException) as error:
+            where = f"{self.root}/{_STATE}/{name}"
+            raise BadOutput(where, f"is not readable ({error})", "--overwrite starts anew") from error
+
+    def rejects_of(self, name: str | None) -> pa.Table:
+        """A rejects file that a part's footer names; empty when it names none. Raises BadOutput."""
+        return reject_table([]) if name is None else self.read_table(f"rejects/{name}")
+
+    def rejects(self, number: int) -> pa.Table:
+        """The rejects of a partition that is committed. Raises BadOutput."""
+        return self.rejects_of(self.footer(number).rejects)
+
+    def logged(self) -> NDArray[np.int64]:
+        """The partitions that were published, whether or not their parts are still there; ascending."""
+        return self._cache.numbers(self.fingerprint)
 
     def read_report(self) -> RunReport | None:
         """The report of the last session; None when there is none that can be read."""
         try:
-            return RunReport.from_json(self.report_path.read_text())
-        except (OSError, ValueError, KeyError, TypeError):
+            return RunReport.from_json(self.read_state("report.json") or "")
+        except (BadOutput, ValueError, KeyError, TypeError):
             return None
 
-    def write_state(self, name: str, text: str) -> None:
-        """Writes `_headrace/<name>` whole. Raises WriteFailed."""
+    def committed(self) -> Commits:
+        """The accounts of the part files there are, from the cache or their footers.
+
+        Whoever holds the lock also mends the cache, and removes rejects files that no part names: their writers died
+        before they published. Raises BadOutput on a foreign or broken part, and when the folder cannot be read.
+        """
         try:
-            replace(text.encode(), self.state / name, self.staging)
+            listed = self._listed()
+            known = self._cache.known(listed, self.fingerprint, mend=self._is_ours)
+            self._read_footers(listed, known)
+            if self._is_ours:
+                self._cache.flush()
+                self._drop_rejects(known)
         except OSError as error:
-            raise WriteFailed(str(self.state / name), error.strerror or str(error)) from error
+            fix = "mend it, and run the same command again"
+            raise BadOutput(self.root, f"cannot be read ({error.strerror or error})", fix) from error
+        self._commits = Commits(np.ascontiguousarray(listed["number"]), known.accounts)
+        return self._commits
 
-    def committed(self) -> dict[int, Account]:
-        """The accounts in the footers of the part files there are. Raises BadOutput on a foreign or broken part."""
-        return dict(_account(part, self.fingerprint) for part in self._parts())
+    def _parts(self) -> Iterator[tuple[int, int]]:
+        """Number and bytes of the part files, in no order."""
+        for name, size in self.store.list("", "part-"):
+            number = part_number(name)
+            if number is not None:
+                yield number, size
 
-    def _parts(self) -> list[Path]:
-        if not self.root.is_dir():
-            return []
-        return sorted(p for p in self.root.iterdir() if _PART.fullmatch(p.name))
+    def _listed(self) -> NDArray[Any]:
+        """Number and bytes of the part files, by number."""
+        listed = np.fromiter(self._parts(), [("number", "i8"), ("bytes", "i8")])
+        return listed[np.argsort(listed["number"])]
+
+    def _read_footers(self, listed: NDArray[Any], known: Known) -> None:
+        """Adds what the cache does not hold."""
+        unknown = np.flatnonzero(~known.mask)
+        footers = mapped(self.footer, (int(n) for n in listed["number"][unknown]), self.store.readers)
+        for at, footer in zip(unknown, footers, strict=True):
+            known.put(at, astuple(footer.adds), attempt_of(footer))
+            if self._is_ours:
+                self._cache.add(int(listed["bytes"][at]), footer)
+
+    def _drop_rejects(self, known: Known) -> None:
+        found = (rejects_key(name) for name, _ in self.store.list(_REJECTS, "part-"))
+        keys = np.fromiter((key for key in found if key is not None), [("part", "i8"), ("attempt", "i8")])
+        self.store.delete(*(f"{_REJECTS}/{rejects_name(*key)}" for key in known.unnamed(keys).tolist()))
+
+    def footer(self, number: int) -> Footer:
+        """What a partition's part says of itself. Raises BadOutput when it is broken or another job's; OSError."""
+        name = part_name(number)
+        with self.store.open(name) as file:
+            footer = read_footer(file, f"{self.root}/{name}")
+        if footer.fingerprint != self.fingerprint or footer.partition.number != number:
+            fix = "write to another folder, or --overwrite to start anew"
+            raise BadOutput(f"{self.root}/{name}", "belongs to another job", fix)
+        return footer
 
     def publish(self, partition: Partition, columns: Columns, account: Account, rejects: Sequence[Reject]) -> Account:
         """Writes the rejects under a name of their own, then publishes the part, which names them.
@@ -154,67 +272,53 @@ class ParquetFolder:
         returned. Raises WriteFailed.
         """
         assert account.balanced(), (partition, account)
-        attempt = uuid.uuid4().hex[:12]
-        target = self.root / f"part-{partition.number:08d}.parquet"
-        rejects_path = self.state / "rejects" / f"part-{partition.number:08d}-{attempt}.parquet"
-        footer = {
-            "partition": asdict(partition),
-            "attempt": attempt,
-            "account": asdict(account),
-            "rejects": rejects_path.name if rejects else None,
-            "fingerprint": self.fingerprint,
-        }
+        self._held()
+        attempt, name = uuid.uuid4().hex[:12], part_name(partition.number)
+        named = rejects_name(partition.number, int(attempt, 16)) if rejects else None
+        footer = Footer(partition, attempt, account, named, self.fingerprint)
         try:
+            data, digest = encode(self._uniform(table_of(columns)), footer)
             if rejects:
-                rejects_path.parent.mkdir(parents=True, exist_ok=True)
-                publish(encode(reject_table(rejects), {}), rejects_path, self.staging)
-            data = encode(self._uniform(table_of(columns)), footer)
-            published = publish(data, target, self.staging)
+                self.store.create(f"{_REJECTS}/{named}", encode(reject_table(rejects))[0])
+            published = self.store.create(name, data)
+            if not published:
+                self._discard(named)
+                return self.footer(partition.number).account
         except OSError as error:
-            rejects_path.unlink(missing_ok=True)
-            raise WriteFailed(str(target), error.strerror or str(error)) from error
-        if published:
-            self._log(target.name, data)
-            return account
-        rejects_path.unlink(missing_ok=True)
-        return _account(target, self.fingerprint)[1]
+            if self.is_local:  # an object may be there though its answer was lost; then it names these rejects
+                self._discard(named)
+            raise write_failed(f"{self.root}/{name}", error) from error
+        self._cache.add(len(data), replace(footer, sha256=digest))
+        return account
+
+    def _discard(self, named: str | None) -> None:
+        if named is not None:
+            with contextlib.suppress(OSError):  # no part names it: the next session removes it
+                self.store.delete(f"{_REJECTS}/{named}")
 
     def _uniform(self, table: pa.Table) -> pa.Table:
         """The table in the types of the first part that has rows, so that all read as one. Raises ArrowInvalid where
         they do not fit."""
-        if self._schema is None:
-            written = (pq.ParquetFile(part) for part in self._parts())
-            self._schema = next((f.schema_arrow.remove_metadata() for f in written if f.metadata.num_rows), None)
+        if self._schema is None and not self._schema_sought:
+            self._schema, self._schema_sought = self._written_schema(), True
         if self._schema is None and len(table):
             self._schema = table.schema
         if self._schema is None or table.schema.names != self._schema.names:
             return table
         return table.cast(self._schema) if len(table) else self._schema.empty_table()
 
-    def _log(self, name: str, data: bytes) -> None:
-        """Adds a part to the cache of commits, with the hash of its bytes; the footers stay what counts."""
-        line = {"part": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        # Only a cache: the part is published, and a full disk shall not say that it failed.
-        with contextlib.suppress(OSError), (self.state / "commits.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+    def _written_schema(self) -> pa.Schema | None:
+        """The types of a part with rows; None when there is none. All parts with rows have the same."""
+        if self._commits is None:
+            numbers = (number for number, _ in self._parts())
+        else:
+            numbers = iter(self._commits.numbers[self._commits.accounts[:, 1] > 0][:1].tolist())
+        for number in numbers:
+            with self.store.open(part_name(number)) as opened, pq.ParquetFile(opened) as part:
+                if part.metadata.num_rows:
+                    return part.schema_arrow.remove_metadata()
+        return None
 
 
-def encode(table: pa.Table, footer: dict[str, Any]) -> bytes:
-    """A whole Parquet file in memory, zstd, with `footer` as JSON in its metadata; the sink never sees half a file."""
-    metadata = {FOOTER_KEY: json.dumps(footer).encode()} if footer else None
-    buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata(metadata), buffer, compression="zstd")
-    return buffer.getvalue()
-
-
-def _account(part: Path, fingerprint: str) -> tuple[int, Account]:
-    try:
-        footer = json.loads(pq.read_metadata(part).metadata[FOOTER_KEY])
-        number, account = footer["partition"]["number"], Account(**footer["account"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadOutput(
-            str(part), f"is no part that headrace wrote ({error!r})", "remove it, or --overwrite"
-        ) from error
-    if footer["fingerprint"] != fingerprint:
-        raise BadOutput(str(part), "belongs to another job", "write to another folder, or --overwrite to start anew")
-    return number, account
+def _job_text(job: dict[str, Any]) -> bytes:
+    return json.dumps({"schema_version": JOB_SCHEMA} | job, indent=2).encode()

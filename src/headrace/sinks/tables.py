@@ -14,6 +14,7 @@ from headrace.core.batch import Columns, Reject
 _REJECT_SCHEMA = pa.schema(
     [
         ("key", pa.string()),
+        ("row", pa.int64()),
         ("stage", pa.string()),
         ("error_type", pa.string()),
         ("message", pa.string()),
@@ -85,6 +86,6 @@ def _nested(array: Any) -> pa.Array:
 
 
 def reject_table(rejects: Sequence[Reject]) -> pa.Table:
-    """Rejects as a table: key, stage, error_type, message, original."""
+    """Rejects as a table: key, row (in the listing), stage, error_type, message, original."""
     rows = {name: [getattr(r, name) for r in rejects] for name in _REJECT_SCHEMA.names}
     return pa.table(rows, schema=_REJECT_SCHEMA)

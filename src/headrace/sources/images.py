@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from headrace.core.batch import Cell, Rows
+from headrace.core.batch import Rows
 from headrace.core.contracts import Read
+from headrace.sources.entries import Entries, Entry
 from headrace.sources.listed import list_files
-from headrace.sources.locations import Entry, LocalFolder, Location
+from headrace.sources.local import LocalFolder
+from headrace.sources.locations import Location
+from headrace.sources.retrying import bytes_or_reason
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _UNKNOWN_SIZE = 100_000  # bytes; a web server need not say
+_HASHED_TOGETHER = 4096  # entries; all lines at once took 200 MB for 10^6
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class ImageFiles:
     """Image files below a folder, by a glob, or listed; local, s3://, gs:// or https://."""
 
     paths: str | Path | Sequence[str | Path]
-    filesystem: Any = None
+    filesystem: Any = field(default=None, repr=False)
 
     def describe(self) -> dict[str, Any]:
         """Its kind; the files themselves are in the listing's digest."""
@@ -39,7 +44,7 @@ class ImageListing:
     """The image files that were found, sorted by key."""
 
     place: Location
-    entries: list[Entry]
+    entries: Entries
     key_name: str = "path"
     image_name: str = "image"
     has_images: bool = True
@@ -58,37 +63,52 @@ class ImageListing:
 
     def inside(self, folder: str) -> bool:
         """Whether any file lies below a local folder."""
-        return not self.remote and any(Path(e.path).is_relative_to(folder) for e in self.entries)
+        return not self.remote and self.entries.below(folder)
 
     def digest(self) -> str:
         """sha256 over keys and sizes."""
-        lines = (f"{e.key}\0{e.size}\n" for e in self.entries)
-        return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+        total = hashlib.sha256()
+        for first in range(0, len(self.entries), _HASHED_TOGETHER):
+            some = self.entries[first : first + _HASHED_TOGETHER]
+            lines = map("{}\0{}\n".format, some.keys, some.sizes)
+            total.update("".join(lines).encode(errors="surrogateescape"))
+        return total.hexdigest()
 
     def head(self, rows: int) -> ImageListing:
         """The first `rows` files."""
         return replace(self, entries=self.entries[:rows])
 
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Key and size of every file."""
+        return zip(self.entries.keys, self.entries.sizes, strict=True)
+
+    def only(self, keys: Collection[str]) -> ImageListing:
+        """Just the files whose key is in `keys`."""
+        wanted = frozenset(keys)
+        return replace(self, entries=self.entries.taken(i for i, key in enumerate(self.entries.keys) if key in wanted))
+
     def reads(self, start: int, stop: int, size: int) -> Iterator[Read]:
         """Reads of at most `size` files."""
         for first in range(start, stop, size):
             entries = self.entries[first : min(first + size, stop)]
-            nbytes = sum(e.size if e.size >= 0 else _UNKNOWN_SIZE for e in entries)
-            yield Read(len(entries), nbytes, _Load(self.place, entries))
+            nbytes = sum(size if size >= 0 else _UNKNOWN_SIZE for size in entries.sizes)
+            yield Read(len(entries), nbytes, _Load(self, entries))
 
 
 @dataclass(frozen=True, slots=True)
 class _Load:
-    place: Location
-    entries: list[Entry]
+    listing: ImageListing
+    entries: Entries
 
     def __call__(self) -> Rows:
-        return Rows([e.key for e in self.entries], {}, [self._cell(e) for e in self.entries])
+        """Each file's bytes, or why it will never be read; what is no fault of the file's stops the run."""
+        read = self.listing.place.read
+        cells = [bytes_or_reason(e.key, partial(read, e.path), self._others(e)) for e in self.entries]
+        return Rows(self.entries.keys, {}, [*cells])
 
-    def _cell(self, entry: Entry) -> Cell:
-        """The file's bytes, or why it will never be read. Other errors of reading are no fault of the row's:
-        they stop the run, which can be resumed."""
-        try:
-            return self.place.read(entry.path)
-        except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-            return error
+    def _others(self, failed: Entry) -> Iterator[Callable[[], bytes]]:
+        """Reads of a few other files, the first, the middle and the last: if one answers, the place is not down."""
+        every = self.listing.entries
+        for row in sorted({0, len(every) // 2, len(every) - 1}):
+            if (other := every[row]) != failed:
+                yield partial(self.listing.place.read, other.path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cloudpickle
@@ -14,6 +14,8 @@ import cloudpickle
 from headrace.core.batch import Cell, Columns, Rows, stacked
 from headrace.core.contracts import Read
 from headrace.core.errors import BadInput
+
+_IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,21 @@ class Items:
         return {"kind": "items", "key_column": self.key_column}
 
     def list(self) -> ItemListing:
-        """Checks that all rows have the same names. Raises BadInput."""
+        """Checks that all rows have the same names, as text. Raises BadInput."""
         rows = [i if isinstance(i, dict) else {"item": i} for i in self.items]
         if not rows:
             raise BadInput("from_items", "got no items", "give at least one")
+        if others := [n for n in rows[0] if not isinstance(n, str)]:
+            raise BadInput("item 0", f"has the names {others}, which are no text", "name columns by text")
         for number, row in enumerate(rows):
             if row.keys() != rows[0].keys():
+                names = sorted(map(str, row))
                 raise BadInput(
-                    f"item {number}", f"has the names {sorted(row)}, item 0 {sorted(rows[0])}", "give all the same"
+                    f"item {number}", f"has the names {names}, item 0 {sorted(rows[0])}", "give all the same"
                 )
         if self.key_column is not None and self.key_column not in rows[0]:
             raise BadInput("from_items", f"items have no {self.key_column!r}", "they have " + ", ".join(rows[0]))
-        return ItemListing(rows, self.key_column)
+        return ItemListing(rows, self.key_column, has_images=_IMAGE in rows[0])
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class ItemListing:
 
     items: list[dict[str, Any]]
     key_column: str | None
-    image_name: str = "image"
+    has_images: bool
+    image_name: str = _IMAGE
     decodes: bool = False
     remote: bool = False
     burst_bytes: int = 0
@@ -70,21 +76,34 @@ class ItemListing:
         """The key column's name, or "item_id"."""
         return self.key_column or "item_id"
 
-    @property
-    def has_images(self) -> bool:
-        """Whether items have an "image"."""
-        return self.image_name in self.items[0]
-
     def digest(self) -> str:
-        """sha256 over the items, each pickled by value alone: without a memo, equal items give equal bytes."""
+        """sha256 over the items, each pickled by value alone: without a memo, equal items give equal bytes.
+
+        Raises BadInput for an item that cannot be pickled.
+        """
         total = hashlib.sha256()
-        for item in self.items:
-            total.update(_pickled_by_value(item))
+        for number, item in enumerate(self.items):
+            try:
+                total.update(_pickled_by_value(item))
+            except Exception as error:
+                what = f"cannot be pickled, which tells changed items ({type(error).__name__}: {error})"
+                raise BadInput(
+                    f"item {number}", what, "give numbers, text, bytes, arrays, lists, dictionaries"
+                ) from error
         return total.hexdigest()
 
     def head(self, rows: int) -> ItemListing:
         """The first `rows` items."""
-        return ItemListing(self.items[:rows], self.key_column)
+        return replace(self, items=self.items[:rows])
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """None."""
+        return iter(())
+
+    def only(self, keys: Collection[str]) -> ItemListing:
+        """Raises BadInput."""
+        what = "items in memory have no files that new ones could be told by"
+        raise BadInput("from_items", what, "write the new items to an output folder of their own")
 
     def reads(self, start: int, stop: int, size: int) -> Iterator[Read]:
         """Reads of at most `size` items."""

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import glob
+import os
 import re
+import stat
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from headrace.core.errors import BadInput
-from headrace.sources.locations import ArrowLocation, Entry, LocalFolder, Location, location
+from headrace.sources.addresses import shown_address
+from headrace.sources.entries import Entries, shown_path
+from headrace.sources.local import LocalFolder, absolute
+from headrace.sources.locations import Location, location
+from headrace.sources.retrying import patiently
+from headrace.sources.stores import ArrowLocation
 
 _WILD = re.compile(r"[*?\[]")
+_NAMED = 3  # paths that an error names
 
 
 def list_files(
     paths: str | Path | Sequence[str | Path], suffixes: tuple[str, ...], *, filesystem: Any = None
-) -> tuple[Location, list[Entry]]:
+) -> tuple[Location, Entries]:
     """The files that `paths` name, sorted by key, and the place to read them at.
 
     A file named outright is taken whatever its suffix; of folders and globs only files with one of `suffixes` (lower
@@ -25,34 +35,41 @@ def list_files(
     named = [str(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
     if not named:
         raise BadInput("input", "no path given", "name a folder, a glob or files")
-    places, entries = [], []
-    for one in named:
-        place, found = _list_one(one, suffixes, filesystem)
-        places.append(place)
-        entries += found
-    if any(type(p) is not type(places[0]) or p.filesystem != places[0].filesystem for p in places):
-        raise BadInput(", ".join(named), "lie at different kinds of places", "read each place in a run of its own")
+    place, entries = _list_one(named[0], suffixes, filesystem)
+    for one in named[1:]:
+        other, found = _list_one(one, suffixes, filesystem)
+        if type(other) is not type(place) or other.filesystem != place.filesystem:
+            raise BadInput(_joined(named), "lie at different kinds of places", "read each place in a run of its own")
+        entries.extend(found)
     if not entries:
-        raise BadInput(
-            ", ".join(named), "has no files with " + " ".join(suffixes), "check the path and the files' suffixes"
-        )
-    return places[0], sorted(set(entries), key=lambda e: e.key)
+        what = "has no files with " + " ".join(suffixes)
+        raise BadInput(_joined(named), what, "check the path and the files' suffixes")
+    return place, entries.in_order()
 
 
-def _list_one(path: str, suffixes: tuple[str, ...], filesystem: Any) -> tuple[Location, list[Entry]]:
+def _joined(named: list[str]) -> str:
+    more = f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
+    return ", ".join(map(_shown, named[:_NAMED])) + more
+
+
+def _shown(path: str) -> str:
+    return shown_address(path) if "://" in path else shown_path(path)
+
+
+def _list_one(path: str, suffixes: tuple[str, ...], filesystem: Any) -> tuple[Location, Entries]:
     path = path if filesystem is not None else path.removeprefix("file://")
     remote = "://" in path or filesystem is not None
     try:
         if _has_wildcards(path) and (remote or not Path(path).exists()):
             return _list_remote_glob(path, suffixes, filesystem) if remote else _list_glob(path, suffixes)
         place = location(path, filesystem)
-        entries = list(place.walk())
+        return place, patiently(partial(place.walk, partial(_fits, suffixes)))
     except FileNotFoundError as error:
-        raise BadInput(path, "does not exist", "check the path") from error
-    except OSError as error:
-        raise BadInput(path, f"cannot be listed ({error})", "check access, address and credentials") from error
-    named_outright = [e.path for e in entries] == [place.root]
-    return place, entries if named_outright else _fitting(entries, suffixes)
+        where = error.filename if isinstance(error.filename, str) else path
+        raise BadInput(_shown(where), "does not exist", "check the path") from error
+    except (OSError, ValueError) as error:  # a ValueError: malformed, by what pyarrow, yarl or the system take
+        what = f"cannot be listed ({error})"
+        raise BadInput(_shown(path), what, "check access, address and credentials") from error
 
 
 def _has_wildcards(path: str) -> bool:
@@ -60,34 +77,61 @@ def _has_wildcards(path: str) -> bool:
     return "*" in path if path.startswith(("http://", "https://")) else bool(_WILD.search(path))
 
 
-def _fitting(entries: list[Entry], suffixes: tuple[str, ...]) -> list[Entry]:
-    return [e for e in entries if e.key.lower().endswith(suffixes)]
+def _fits(suffixes: tuple[str, ...], name: str) -> bool:
+    return name.lower().endswith(suffixes)
 
 
-def _list_glob(pattern: str, suffixes: tuple[str, ...]) -> tuple[Location, list[Entry]]:
-    entries: list[Entry] = []
-    for path in glob.glob(str(Path(pattern).expanduser()), recursive=True):  # noqa: PTH207 - absolute patterns too
-        if Path(path).is_file() and ("/_headrace/" not in path or "/_headrace/" in pattern):
-            entries += LocalFolder(path).walk()
-    if not entries:
-        raise BadInput(pattern, "matches no file", "check the pattern; ** goes into folders")
-    return LocalFolder("."), _fitting(entries, suffixes)
+def _list_glob(pattern: str, suffixes: tuple[str, ...]) -> tuple[Location, Entries]:
+    fixed, slash, wild = _split_at_wildcard(pattern)
+    folder = absolute(fixed or slash or ".").rstrip("/")
+    found = Entries()
+    for path in glob.iglob(f"{glob.escape(folder)}/{wild}", recursive=True):  # noqa: PTH207 - a tenth of Path.glob's time
+        if "/_headrace/" in path and "/_headrace/" not in pattern:
+            continue
+        whole = absolute(path) if "/.." in path else path
+        if _fits(suffixes, whole) and (size := _size_of_regular(whole)) is not None:
+            found.add(whole, shown_path(whole), size)
+    if not found:
+        what = "matches no file with " + " ".join(suffixes)
+        raise BadInput(shown_path(pattern), what, "check the pattern; ** goes into folders")
+    return LocalFolder("."), found
 
 
-def _list_remote_glob(pattern: str, suffixes: tuple[str, ...], filesystem: Any) -> tuple[Location, list[Entry]]:
-    first_wild = _WILD.search(pattern)
-    assert first_wild is not None
-    base = pattern[: first_wild.start()].rsplit("/", 1)[0]
-    place = location(base, filesystem)
+def _size_of_regular(path: str) -> int | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return None  # a link that leads nowhere, or deleted by now
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _split_at_wildcard(pattern: str) -> tuple[str, str, str]:
+    """The folder before the first wildcard, a slash, and the rest."""
+    first = _WILD.search(pattern)
+    assert first is not None
+    fixed, slash, _ = pattern[: first.start()].rpartition("/")
+    return fixed, slash, pattern[len(fixed) + len(slash) :]
+
+
+def _list_remote_glob(pattern: str, suffixes: tuple[str, ...], filesystem: Any) -> tuple[Location, Entries]:
+    place = location(_split_at_wildcard(pattern)[0], filesystem)
     if not isinstance(place, ArrowLocation):
-        raise BadInput(
-            pattern, "has wildcards, which web addresses cannot", "name the files, or an index page ending in /"
-        )
+        fix = "name the files, or an index page ending in /"
+        raise BadInput(shown_address(pattern), "has wildcards, which web addresses cannot", fix)
     wanted = _translated(pattern.replace("anonymous@", ""))
-    entries = [e for e in place.walk() if wanted.fullmatch(e.key)]
-    if not entries:
-        raise BadInput(pattern, "matches no object", "check the pattern; ** goes into folders")
-    return place, _fitting(entries, suffixes)
+
+    def fits(key: str) -> bool:
+        return wanted.fullmatch(key) is not None and _fits(suffixes, key)
+
+    found = patiently(partial(place.walk, fits))
+    if not found or found.paths == [place.root]:  # a file where a folder was meant
+        what = "matches no object with " + " ".join(suffixes)
+        raise BadInput(shown_address(pattern), what, "check the pattern; ** goes into folders")
+    return place, found
 
 
 def _translated(pattern: str) -> re.Pattern[str]:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any, cast
 
-from headrace.core.batch import Cell, Columns, Rows, end_to_end, objects
+from headrace.core.batch import Cell, Columns, Lost, Rows, joined, objects
 from headrace.core.contracts import Read
 from headrace.core.errors import BadInput
+from headrace.sources.entries import Entries, Entry
 from headrace.sources.listed import list_files
-from headrace.sources.locations import LocalFolder, Location
+from headrace.sources.local import LocalFolder
+from headrace.sources.locations import Location
+from headrace.sources.retrying import fault_of, patiently, unreadable
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class ParquetFiles:
     image_column: str | None = None
     key_column: str | None = None
     columns: tuple[str, ...] | None = None
-    filesystem: Any = None
+    filesystem: Any = field(default=None, repr=False)
 
     def describe(self) -> dict[str, Any]:
         """Kind and columns."""
@@ -41,22 +45,14 @@ class ParquetFiles:
 
     def list(self) -> ParquetListing:
         """Reads every file's footer."""
-        import pyarrow.parquet as pq
-        from pyarrow import ArrowInvalid
-
         place, entries = list_files(self.paths, (".parquet", ".pq"), filesystem=self.filesystem)
         groups: list[_Group] = []
-        row = 0
         names: tuple[str, ...] = ()
         image: str | None = None
-        for entry in entries:
-            try:
-                with place.open(entry.path) as file:
-                    footer = pq.read_metadata(file)
-            except (ArrowInvalid, OSError) as error:
-                raise BadInput(entry.key, f"is not a readable Parquet file ({error})", "remove or mend it") from error
+        for file_number, entry in enumerate(entries):
+            footer = _footer(place, entry)
             schema = footer.schema.to_arrow_schema()
-            if entry is entries[0]:
+            if file_number == 0:
                 names, image = self._chosen(entry.key, schema)
             if missing := [n for n in names if n not in schema.names]:
                 what = f"lacks the columns {missing} of {entries[0].key}"
@@ -64,10 +60,11 @@ class ParquetFiles:
             first = 0
             for number in range(footer.num_row_groups):
                 group = footer.row_group(number)
-                groups.append(_Group(entry.path, entry.key, number, row, group.num_rows, first, group.total_byte_size))
-                row, first = row + group.num_rows, first + group.num_rows
-        filled = [g for g in groups if g.rows]
-        return ParquetListing(place, filled, names, image, self.key_column, self.image_column is not None)
+                rows = group.num_rows
+                if rows:
+                    groups.append(_Group(file_number, number, rows, rows, first, group.total_byte_size))
+                first += rows
+        return ParquetListing(place, entries, groups, names, image, self.key_column, self.image_column is not None)
 
     def _chosen(self, where: str, schema: Any) -> tuple[tuple[str, ...], str | None]:
         """The columns to read, and which of them is the image."""
@@ -78,6 +75,23 @@ class ParquetFiles:
         names = list(self.columns if self.columns is not None else schema.names)
         names += [n for n in (image, self.key_column) if n is not None and n not in names]
         return tuple(names), image
+
+
+def _footer(place: Location, entry: Entry) -> Any:
+    """A file's footer. Raises BadInput."""
+    import pyarrow.parquet as pq
+    from pyarrow import ArrowException
+
+    def read() -> Any:
+        with place.open(entry.path) as file:
+            return pq.read_metadata(file)
+
+    try:
+        return patiently(read)
+    except (ArrowException, OSError) as error:
+        if fault_of(error) == "permanent":
+            raise BadInput(entry.key, f"is not a readable Parquet file ({error})", "remove or mend it") from error
+        raise BadInput(entry.key, f"cannot be read ({error})", "check access, address and credentials") from error
 
 
 def _find_image(schema: Any, columns: tuple[str, ...] | None) -> str | None:
@@ -97,12 +111,11 @@ def _is_image(kind: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    path: str
-    key: str
+    file: int  # among the listing's entries
     number: int
-    start: int  # in the listing
     rows: int
-    first: int  # in the file
+    rows_in_file: int  # more than `rows` where a limit cuts it
+    first: int  # its first row in the file
     nbytes: int
 
 
@@ -111,18 +124,22 @@ class ParquetListing:
     """The row groups that were found, in order of files."""
 
     place: Location
+    entries: Entries
     groups: list[_Group]
     names: tuple[str, ...]
     image: str | None
     key_column: str | None
     decodes: bool
-    limit: int | None = None
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The row each group begins at; behind them, how many rows there are."""
+        return list(accumulate((g.rows for g in self.groups), initial=0))
 
     @property
     def rows(self) -> int:
-        """Rows of all groups, or fewer when limited."""
-        found = self.groups[-1].start + self.groups[-1].rows if self.groups else 0
-        return found if self.limit is None else min(self.limit, found)
+        """Rows of all groups."""
+        return self.starts[-1]
 
     @property
     def key_name(self) -> str:
@@ -151,16 +168,30 @@ class ParquetListing:
 
     def inside(self, folder: str) -> bool:
         """Whether any file lies below a local folder."""
-        return not self.remote and any(Path(g.path).is_relative_to(folder) for g in self.groups)
+        return not self.remote and self.entries.below(folder)
 
     def digest(self) -> str:
         """sha256 over files, row groups, their sizes, and the columns read."""
-        facts = [[g.key, g.number, g.rows, g.nbytes] for g in self.groups]
+        facts = [[self.entries[g.file].key, g.number, g.rows, g.nbytes] for g in self.groups]
         return hashlib.sha256(json.dumps([self.names, self.rows, facts]).encode()).hexdigest()
 
     def head(self, rows: int) -> ParquetListing:
-        """The first `rows` rows."""
-        return replace(self, limit=min(rows, self.rows))
+        """The first `rows` rows; the row group they end in is cut."""
+        last = bisect_left(self.starts, rows, hi=len(self.groups))
+        groups = self.groups[:last]
+        if last and (left := rows - self.starts[last - 1]) < groups[-1].rows:
+            groups[-1] = replace(groups[-1], rows=left)
+        return replace(self, groups=groups)
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Key and size of every file that has rows."""
+        numbers = (n for n, _ in groupby(self.groups, lambda g: g.file))
+        return ((self.entries[n].key, self.entries[n].size) for n in numbers)
+
+    def only(self, keys: Collection[str]) -> ParquetListing:
+        """Just the row groups of the files whose key is in `keys`."""
+        wanted = frozenset(keys)
+        return replace(self, groups=[g for g in self.groups if self.entries[g.file].key in wanted])
 
     def reads(self, start: int, stop: int, size: int) -> Iterator[Read]:
         """Reads of at most `size` rows; those of one row group share its loading, and it is freed after the last.
@@ -168,18 +199,17 @@ class ParquetListing:
         A read may cover two groups, so that `size` alone decides where batches lie.
         """
         loaded = _LoadedGroups(self)
-        starts = [g.start for g in self.groups]
         for first in range(start, stop, size):
             last = min(first + size, stop)
             pieces = []
             position = first
             while position < last:
-                index = bisect_right(starts, position) - 1
-                group = self.groups[index]
-                end = min(last, group.start + group.rows)
-                pieces.append((loaded.at(index), position - group.start, end - group.start))
+                index = bisect_right(self.starts, position) - 1
+                begin = self.starts[index]
+                end = min(last, self.starts[index + 1])
+                pieces.append((loaded.at(index), position - begin, end - begin))
                 position = end
-            nbytes = sum((b - a) * g.group.nbytes // g.group.rows for g, a, b in pieces)
+            nbytes = sum((b - a) * g.group.nbytes // g.group.rows_in_file for g, a, b in pieces)
             yield Read(last - first, nbytes, _Load(pieces))
 
 
@@ -188,12 +218,7 @@ class _Load:
     pieces: list[tuple[_LoadedGroup, int, int]]
 
     def __call__(self) -> Rows:
-        parts = [group.slice(a, b) for group, a, b in self.pieces]
-        if len(parts) == 1:
-            return parts[0]
-        columns = {n: end_to_end([p.columns[n] for p in parts]) for n in parts[0].columns}
-        cells = None if parts[0].cells is None else [c for p in parts for c in p.cells or ()]
-        return Rows([k for p in parts for k in p.keys], columns, cells)
+        return joined([group.slice(a, b) for group, a, b in self.pieces])
 
 
 class _LoadedGroups:
@@ -215,9 +240,11 @@ class _LoadedGroup:
 
     def __init__(self, listing: ParquetListing, index: int) -> None:
         self.listing, self.group = listing, listing.groups[index]
+        self._entry = listing.entries[self.group.file]
         self._index = index
         self._lock = threading.Lock()
         self._table: Any = None
+        self._lost: Exception | None = None
 
     @cached_property
     def following(self) -> _LoadedGroup | None:
@@ -229,29 +256,64 @@ class _LoadedGroup:
         """Rows `first` to `last` of the group. While another thread is reading it, this one reads the one behind."""
         if self._lock.locked() and self.following is not None:
             self.following.load()
-        table = self.load().slice(first, last - first)
-        return self._rows(table, self.group.first + first)
+        table = self.load()
+        if table is None:
+            said = f"row group {self.group.number} cannot be read ({self._lost})"
+            return self._lost_rows(range(self.group.first + first, self.group.first + last), said)
+        return self._sound_rows(table.slice(first, last - first), self.group.first + first)
 
     def load(self) -> Any:
-        """The group's table."""
+        """The group's table; None when it is lost: missing, forbidden or damaged."""
         with self._lock:
-            if self._table is None:
+            if self._table is None and self._lost is None:
                 self._table = self._read()
             return self._table
 
     def _read(self) -> Any:
+        from pyarrow import ArrowException
+
+        where = f"{self._entry.key}, row group {self.group.number}"
+        try:
+            table = patiently(self._read_once)
+        except (ArrowException, OSError) as error:
+            if fault_of(error) in ("no_place", "transient"):
+                raise unreadable(where, error) from error
+            self._lost = error
+            return None
+        if table is None or table.num_rows != self.group.rows_in_file or {*self.listing.names} - {*table.column_names}:
+            raise unreadable(where, OSError("It is not what its footer said when it was listed"))
+        return table.combine_chunks()
+
+    def _read_once(self) -> Any:
         import pyarrow.parquet as pq
 
-        with self.listing.place.open(self.group.path) as file:
-            table = pq.ParquetFile(file).read_row_group(
-                self.group.number, columns=list(self.listing.names), use_threads=False
-            )
-        return table.combine_chunks()
+        with self.listing.place.open(self._entry.path) as file:
+            parquet = pq.ParquetFile(file)
+            if self.group.number >= parquet.num_row_groups:
+                return None
+            columns = list(self.listing.names)
+            return parquet.read_row_group(self.group.number, columns=columns, use_threads=False)
+
+    def _sound_rows(self, table: Any, first: int) -> Rows:
+        """The table's rows; one with a value that is none of its column's type, such as text not in UTF-8, is lost."""
+        try:
+            return self._rows(table, first)
+        except (ValueError, OverflowError) as error:
+            if len(table) == 1:
+                return self._lost_rows(range(first, first + 1), f"a value of the row cannot be read ({error})")
+        half = len(table) // 2
+        parts = ((table.slice(0, half), first), (table.slice(half), first + half))
+        return joined([self._sound_rows(*part) for part in parts])
+
+    def _lost_rows(self, rows: range, said: str) -> Rows:
+        """Rows without columns; their keys are file#row, also where a column has others."""
+        lost = (Lost(place, f"{self._entry.key}#{row}", OSError(said)) for place, row in enumerate(rows))
+        return Rows([], {}, None if self.listing.image is None else [], tuple(lost))
 
     def _rows(self, table: Any, first: int) -> Rows:
         listing = self.listing
         if listing.key_column is None:
-            keys = [f"{self.group.key}#{i}" for i in range(first, first + len(table))]
+            keys = [f"{self._entry.key}#{i}" for i in range(first, first + len(table))]
         else:
             keys = [str(k) for k in table.column(listing.key_column).to_pylist()]
         skipped = (listing.image, listing.key_column)

@@ -15,6 +15,7 @@ import numpy as np
 from headrace.core.batch import Columns, stacked
 from headrace.core.contracts import BatchFunction
 from headrace.core.errors import BadOption
+from headrace.core.faults import WrongAnswer
 from headrace.core.optional import load
 from headrace.core.options import count, one_of
 
@@ -92,7 +93,7 @@ class MapBatches:
             try:
                 returned = call(given, *self.fn_args, **self.fn_kwargs)
             except SystemExit as error:  # it would end the run as if it were done
-                raise RuntimeError(f"{self.name} called sys.exit({error.code})") from error
+                raise WrongAnswer(f"{self.name} called sys.exit({error.code})") from error
             return _returned(returned, self.name)
 
         return run
@@ -136,18 +137,18 @@ def _given(columns: Columns, batch_format: str) -> Any:
 
 
 def _returned(result: Any, name: str) -> Columns:
-    """A batch that a user's code returned, as arrays. Raises TypeError and ValueError with what to return instead."""
+    """A batch that a user's code returned, as arrays. Raises WrongAnswer with what to return instead."""
     if hasattr(result, "to_pydict") and hasattr(result, "column_names"):
         result = {n: result.column(n).to_numpy() for n in result.column_names}
     elif hasattr(result, "to_dict") and hasattr(result, "columns"):
         result = {str(n): result[n].to_numpy() for n in result.columns}
     if not isinstance(result, Mapping):
         what = f"{name} returned {type(result).__name__}"
-        raise TypeError(f"{what}; return a dict of arrays (or a DataFrame, or a pyarrow Table), one value a row")
+        raise WrongAnswer(f"{what}; return a dict of arrays (or a DataFrame, or a pyarrow Table), one value a row")
     arrays = {str(n): _array(v) for n, v in result.items()}
     lengths = {n: len(a) if a.ndim else -1 for n, a in arrays.items()}
     if len(set(lengths.values())) > 1 or -1 in lengths.values():
-        raise ValueError(f"{name} returned columns of different lengths: {lengths}; return one value a row in each")
+        raise WrongAnswer(f"{name} returned columns of different lengths: {lengths}; return one value a row in each")
     return arrays
 
 

@@ -32,3 +32,12 @@ class TensorPool:
         if tensor.shape == self.shape:
             with self._lock:
                 self._free.append(tensor)
+
+
+def padded(photos: Pixels, rows: int) -> Pixels:
+    """Photos, at most `rows` of them, as a contiguous tensor of `rows`, with zeros behind."""
+    if len(photos) == rows:
+        return np.ascontiguousarray(photos)
+    whole = np.zeros((rows, *photos.shape[1:]), np.uint8)
+    whole[: len(photos)] = photos
+    return whole

@@ -6,6 +6,7 @@ forkserver would where it has no main guard.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -19,9 +20,12 @@ from headrace.engine.local.channel import Channel
 
 
 def main() -> None:
-    """argv: file descriptors of requests, replies and their two memfds, then the parent's sys.path."""
-    requests_fd, replies_fd, requests_memory, replies_memory = map(int, sys.argv[1:5])
-    sys.path[:] = sys.argv[5:]
+    """argv: file descriptors of requests and replies, of their two memfds and the one for stacks, then the parent's
+    sys.path."""
+    requests_fd, replies_fd, requests_memory, replies_memory, stacks = map(int, sys.argv[1:6])
+    sys.path[:] = sys.argv[6:]
+    faulthandler.enable(stacks)  # where it was when it crashed,
+    faulthandler.register(signal.SIGUSR1, stacks)  # or when it is asked, because it gives no answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     threading.Thread(target=end_with, args=(os.getppid(),), name="headrace-parent", daemon=True).start()
     with os.fdopen(requests_fd, "rb") as requests, os.fdopen(replies_fd, "wb") as replies:
@@ -40,7 +44,7 @@ def serve(requests: Channel, replies: Channel) -> None:
     traceback)."""
     try:
         call = cloudpickle.loads(requests.receive(copy=True)).open()
-        replies.send(("ok", None, time.process_time()))
+        replies.send(("ok", None, 0.0))  # building it is start-up, and counts as nobody's CPU
         while True:
             columns = requests.receive(copy=False)
             began = time.process_time()

@@ -27,10 +27,10 @@ class RejectLimits:
 
 
 class Counted:
-    """Rows that the writer has seen, and what the sink has taken."""
+    """Rows that the writer has seen, and what the sink has taken: as it adds to the whole output, and by itself."""
 
     def __init__(self, limits: RejectLimits) -> None:
-        self.account = Account()
+        self.account = self.worked = Account()
         self.rows = self.rejected = 0
         self.error: BaseException | None = None
         self._limits = limits

@@ -26,7 +26,7 @@ def load_model(recipe: Recipe, plan: Plan, machine: Machine, clock: RunClock) ->
     streams = int(plan.value("workers"))
     if not plan.precision.open:
         precision = str(plan.precision.value)
-        return plan, _load(recipe, inference, precision, batch_size, streams, machine)
+        return plan, load_session(recipe, inference, precision, batch_size, streams, machine)
     candidate = inference.model.precisions[1]
     path = agreement_cache.cache_path(inference, candidate, machine.cpu)
     kept = agreement_cache.recall(path)
@@ -49,9 +49,10 @@ def load_model(recipe: Recipe, plan: Plan, machine: Machine, clock: RunClock) ->
     return _with_agreement(settled, trial.agreement), trial.session
 
 
-def _load(
+def load_session(
     recipe: Recipe, inference: Inference, precision: str, batch_size: int, streams: int, machine: Machine
 ) -> Session:
+    """The model in a precision, for batches of a size; int8 is calibrated on photos spread over the listing."""
     if precision != "int8":
         return inference.model.load(precision, batch_size, streams)
     if recipe.slot is None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from headrace.core.batch import Batch
 from headrace.core.errors import HeadraceError
+from headrace.core.faults import WorkerStalled
 from headrace.engine.local.meters import StageMeter
-from headrace.engine.local.places import failure, located
-from headrace.engine.local.preparing import Part, Piece, Preparer
+from headrace.engine.local.places import located
+from headrace.engine.local.preparing import Piece, Preparer, prepared
 from headrace.engine.local.queues import Closed, Ended, OrderedQueue, Ticket
-from headrace.engine.local.steps import Step, opened
+from headrace.engine.local.salvage import Salvage
+from headrace.engine.local.stalls import StallWatch
+from headrace.engine.local.steps import Step, Work, opened
 
 
 class Pipeline:
@@ -36,9 +38,12 @@ class Pipeline:
         queue_bytes: int,
         read_ahead_bytes: int,
         meters: dict[str, StageMeter],
+        salvages: Mapping[str, Salvage],
+        stall_timeout_s: float,
     ) -> None:
         self._source, self._preparer = source, preparer
-        self._queue_bytes, self._meters = queue_bytes, meters
+        self._queue_bytes, self._meters, self._salvages = queue_bytes, meters, salvages
+        self._stalls = StallWatch(stall_timeout_s)
         self._error: BaseException | None = None
         self._queues: list[OrderedQueue[Any]] = []
         self._threads: list[threading.Thread] = []
@@ -51,6 +56,7 @@ class Pipeline:
         for step in steps:
             batches = self._add_step(step, batches)
         self._finished = batches
+        self._threads.append(threading.Thread(target=self._stalls.watch, name="headrace-stalls", daemon=True))
         for thread in self._threads:  # only now: a thread that fails at once must find all queues, to close them
             thread.start()
 
@@ -59,13 +65,14 @@ class Pipeline:
         self._queues.append(queue)
         return queue
 
-    def _add(self, name: str, count: int, loop: Callable[[], None], target: OrderedQueue[Any]) -> None:
-        """`count` threads that run `loop` until it ends; the last of them ends `target`."""
+    def _add(self, name: str, count: int, loop: Callable[[], None], target: OrderedQueue[Any]) -> Callable[..., None]:
+        """`count` threads that run `loop` until it ends; the last of them ends `target`. The result runs `loop`, or
+        what it is given, in a further thread, in place of one that was given up."""
         left = [count]
         guard = threading.Lock()
         meter = self._meters[name]
 
-        def run() -> None:
+        def run(loop: Callable[[], None]) -> None:
             start = time.thread_time()
             with contextlib.suppress(Closed):
                 try:
@@ -81,9 +88,11 @@ class Pipeline:
                     if left[0] == 0:
                         target.end()
 
-        for number in range(count):
-            thread = threading.Thread(target=run, name=f"headrace-{name}-{number}", daemon=True)
-            self._threads.append(thread)
+        def thread(number: int, loop: Callable[[], None]) -> threading.Thread:
+            return threading.Thread(target=run, args=(loop,), name=f"headrace-{name}-{number}", daemon=True)
+
+        self._threads += [thread(number, loop) for number in range(count)]
+        return lambda loop: thread(count, loop).start()
 
     def _read_loop(self, target: OrderedQueue[Piece]) -> None:
         meter = self._meters["read"]
@@ -95,16 +104,13 @@ class Pipeline:
                     return
                 ticket = target.reserve(piece.read.nbytes)
             meter.waited(0.0, time.perf_counter() - began)
-            with meter.working(piece.read.rows):
+            with meter.working(piece.read.rows), self._stalls.call("read", partial(self._stalled, "read", piece)):
                 try:
                     rows = piece.read.load()
                 except HeadraceError:
                     raise
                 except Exception as error:
-                    pending = piece.pending
-                    raise located(
-                        "read", pending.partition.number, pending.first_row, pending.rows, [], error
-                    ) from error
+                    raise self._located("read", piece, error) from error
             target.fill(ticket, Piece(piece.pending, piece.offset, piece.read, rows), rows.nbytes())
 
     def _prepare_loop(self, source: OrderedQueue[Piece], target: OrderedQueue[Batch]) -> None:
@@ -121,39 +127,57 @@ class Pipeline:
                 pending, rows = piece.pending, piece.rows
                 assert rows is not None
                 if piece.offset == 0:
-                    pending.ticket = target.reserve(pool.nbytes if pool is not None else piece.read.nbytes)
+                    nbytes = piece.read.nbytes if self._preparer is None else self._preparer.batch_bytes(piece)
+                    pending.ticket = target.reserve(nbytes)
                     pending.tensor = pool.take() if pool is not None else None
             meter.waited(got - began, time.perf_counter() - got)
-            with meter.working(len(rows.keys)):
-                if self._preparer is None:
-                    part = Part(rows, np.ones(len(rows.keys), np.bool_), [])
-                else:
-                    part = self._preparer(rows, pending.tensor, piece.offset)
-                batch = pending.add(piece.offset, part)
+            with meter.working(len(rows.keys)), self._stalls.call("prepare", partial(self._stalled, "prepare", piece)):
+                batch = pending.add(piece.offset, prepared(self._preparer, rows, pending, piece.offset))
             if batch is not None:
                 assert pending.ticket is not None
                 target.fill(pending.ticket, batch, batch.nbytes())
 
+    def _stalled(self, name: str, piece: Piece, error: WorkerStalled, _batch: Batch | None) -> None:
+        """Reading and decoding cannot be given to another thread: what hangs there would hang it too."""
+        self.fail(self._located(name, piece, error))
+
+    def _located(self, name: str, piece: Piece, error: Exception) -> HeadraceError:
+        pending = piece.pending
+        keys = piece.rows.keys if piece.rows is not None else []
+        return located(name, pending.partition.number, pending.first_row, pending.rows, keys, error)
+
     def _add_step(self, step: Step, source: OrderedQueue[Batch]) -> OrderedQueue[Batch]:
         target: OrderedQueue[Batch] = self._queue(self._queue_bytes)
         taking = threading.Lock()
-        meter = self._meters[step.name]
+        meter, salvage = self._meters[step.name], self._salvages[step.name]
 
-        def loop() -> None:
+        def loop(taken: tuple[Batch, Ticket[Batch]] | None = None) -> None:
             work = opened(step)
             while True:
                 try:
-                    batch, ticket = _take(source, target, taking, meter)
+                    batch, ticket = taken or _take(source, target, taking, meter)
                 except Ended:
                     return
-                with meter.working(len(batch.keys)):
-                    try:
-                        done = work(batch)
-                    except Exception as error:
-                        raise failure(step.name, batch, error) from error
+                taken = None
+                done = through(work, batch, ticket)
                 target.fill(ticket, done, done.nbytes())
 
-        self._add(step.name, step.threads, loop, target)
+        def through(work: Work, batch: Batch, ticket: Ticket[Batch]) -> Batch:
+            with meter.working(len(batch.keys)):
+                if step.times_itself:
+                    return salvage(work, batch)
+                with self._stalls.call(step.name, partial(given_up, (batch, ticket))) as call:
+                    return salvage(call.timed(work), batch)
+
+        def given_up(taken: tuple[Batch, Ticket[Batch]], error: WorkerStalled, stuck: Batch | None) -> None:
+            try:
+                salvage.died(stuck or taken[0], error)
+            except HeadraceError as failed:
+                self.fail(failed)
+            else:
+                take_over(partial(loop, taken))
+
+        take_over = self._add(step.name, step.threads, loop, target)
         return target
 
     def fail(self, error: BaseException) -> None:
@@ -164,6 +188,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Stops all threads at their next wait."""
+        self._stalls.stop()
         for queue in self._queues:
             queue.close()
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from headrace.core.batch import Batch, Cell, Columns, Reject, Rows, end_to_end
+from headrace.core.batch import Batch, Cell, Reject, Rows, joined
 from headrace.core.contracts import Decoder, Listing, Read
 from headrace.core.partition import Partition
 from headrace.engine.local.buffers import TensorPool
+from headrace.engine.local.memory import MemoryBudget
 from headrace.engine.local.places import located
 from headrace.engine.local.queues import Ticket
+from headrace.engine.local.recorder import Unrecorded, crashed
 
 
 @dataclass(eq=False)
@@ -30,6 +32,10 @@ class Pending:
     parts: dict[int, Part] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def listing_row(self, offset: int) -> int:
+        """Where in the listing the batch's row at `offset` stands."""
+        return self.partition.start + self.first_row + offset
+
     def add(self, offset: int, part: Part) -> Batch | None:
         """Adds a prepared piece; the whole batch when it was the last one missing."""
         with self.lock:
@@ -42,8 +48,8 @@ class Pending:
         parts = [self.parts[o] for o in sorted(self.parts)]
         rows = joined([p.rows for p in parts])
         good = np.concatenate([p.good for p in parts])
-        if self.tensor is not None and not good.all():
-            kept = np.flatnonzero(good)
+        kept = np.flatnonzero(good)
+        if self.tensor is not None and len(kept) < len(good):
             self.tensor[: len(kept)] = self.tensor[kept]
         return Batch(
             partition=self.partition.number,
@@ -52,6 +58,7 @@ class Pending:
             last=self.last,
             keys=rows.keys,
             columns=rows.columns,
+            rows=self.listing_row(0) + kept,
             cells=rows.cells,
             tensor=self.tensor,
             rejects=[r for p in parts for r in p.rejects],
@@ -104,32 +111,77 @@ def _placed(listing: Listing, partition: Partition, start: int, chunk_rows: int)
         raise located("read", partition.number, start - partition.start, partition.rows, [], error) from error
 
 
+_NAME = "prepare"
+_COPIES = 5  # of the pixels while a photo is decoded: 7 bytes a pixel, up to 16 for progressive JPEG and WebP
+
+
 class Preparer:
-    """Decodes the cells of a piece: into the model's window in the batch's tensor, or whole, as an image column."""
+    """Decodes the cells of a piece: into the model's window in the batch's tensor, or whole, as an image column.
 
-    def __init__(self, decoder: Decoder, pool: TensorPool | None, image_name: str, *, keep_cells: bool = False) -> None:
+    Photos that would exceed the budget of memory wait.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        pool: TensorPool | None,
+        image_name: str,
+        memory: MemoryBudget,
+        recorder: Unrecorded,
+        *,
+        keep_cells: bool = False,
+    ) -> None:
         self._decoder, self.pool, self._image_name, self._keep_cells = decoder, pool, image_name, keep_cells
+        self._memory, self._recorder, self._suspects = memory, recorder, recorder.suspects(_NAME)
 
-    def __call__(self, rows: Rows, tensor: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None, offset: int) -> Part:
+    def batch_bytes(self, piece: Piece) -> int:
+        """About what the batch will hold that begins with `piece`."""
+        if self.pool is not None:
+            return self.pool.nbytes
+        assert piece.rows is not None
+        pixels = sum(self._decoder.pixel_bytes(c) for c in piece.rows.cells or ())
+        return max(piece.read.nbytes, pixels) * piece.pending.pieces
+
+    def __call__(self, rows: Rows, pending: Pending, offset: int) -> Part:
         """Prepares `rows`, which stand in the batch from `offset` on."""
+        tensor, first = pending.tensor, pending.listing_row(offset)
         assert rows.cells is not None
         good = np.ones(len(rows.keys), np.bool_)
         rejects: list[Reject] = []
         decoded: list[Cell] = []
-        for i, cell in enumerate(rows.cells):
+        for i, (place, cell) in enumerate(zip(rows.places().tolist(), rows.cells, strict=True)):
+            row = first + place
             try:
-                if tensor is not None:
-                    self._decoder.decode_into(cell, tensor[offset + i])
-                else:
-                    decoded.append(self._decoder.decode(cell))
+                if (crashes := self._suspects.get((row, row), 0)) > 1:
+                    raise crashed(crashes)
+                held = self._memory.hold(_COPIES * self._decoder.pixel_bytes(cell))
+                with held, self._recorder.in_hand(_NAME, row, row):
+                    if tensor is not None:
+                        self._decoder.decode_into(cell, tensor[offset + place])
+                    else:
+                        decoded.append(self._decoder.decode(cell))
             except Exception as error:  # noqa: BLE001 - a decoder may raise anything over a broken file; it is recorded
                 stage = "read" if isinstance(cell, Exception) else "decode"
-                rejects.append(Reject.of(rows.keys[i], stage, error, cell))
+                rejects.append(Reject.of(rows.keys[i], row, stage, error, cell))
                 good[i] = False
         kept = rows.only(good)
         if tensor is not None:
             return Part(Rows(kept.keys, kept.columns, kept.cells if self._keep_cells else None), good, rejects)
         return Part(Rows(kept.keys, kept.columns | {self._image_name: as_column(decoded)}), good, rejects)
+
+
+def prepared(preparer: Preparer | None, rows: Rows, pending: Pending, offset: int) -> Part:
+    """A piece that was read, prepared: decoded where there is something to decode, without rows that were lost."""
+    if preparer is not None and rows.cells is not None:
+        part = preparer(rows, pending, offset)
+    else:
+        part = Part(replace(rows, lost=()), np.ones(len(rows.keys), np.bool_), [])
+    if not rows.lost:
+        return part
+    good = np.zeros(rows.count, np.bool_)
+    good[rows.places()] = part.good
+    lost = [Reject.of(one.key, pending.listing_row(offset + one.place), "read", one.error) for one in rows.lost]
+    return Part(part.rows, good, sorted([*lost, *part.rejects], key=lambda reject: reject.row))
 
 
 def as_column(cells: Sequence[Cell | None]) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
@@ -141,12 +193,3 @@ def as_column(cells: Sequence[Cell | None]) -> np.ndarray[tuple[int, ...], np.dt
     for i, cell in enumerate(cells):
         column[i] = cell
     return column
-
-
-def joined(rows: list[Rows]) -> Rows:
-    """Consecutive rows as one."""
-    if len(rows) == 1:
-        return rows[0]
-    columns: Columns = {name: end_to_end([r.columns[name] for r in rows]) for name in rows[0].columns}
-    cells = None if rows[0].cells is None else [c for r in rows for c in r.cells or ()]
-    return Rows([k for r in rows for k in r.keys], columns, cells)

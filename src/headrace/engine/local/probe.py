@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
-
-from headrace.core.batch import Batch, Rows
+from headrace.core.batch import Batch, Rows, joined
 from headrace.core.contracts import Listing
 from headrace.core.errors import HeadraceError
 from headrace.core.partition import Partition
 from headrace.engine.local.gil import held_ratio
 from headrace.engine.local.meters import StageMeter
-from headrace.engine.local.places import failure, located
-from headrace.engine.local.preparing import Part, Pending, Preparer, joined
+from headrace.engine.local.places import located
+from headrace.engine.local.preparing import Pending, Preparer, prepared
+from headrace.engine.local.salvage import Salvage
+from headrace.engine.local.stalls import within
 from headrace.engine.local.steps import MapStep, Step, Work, opened
 
 
@@ -37,6 +38,8 @@ def first_batch(
     preparer: Preparer | None,
     steps: Sequence[Step],
     meters: dict[str, StageMeter],
+    salvages: Mapping[str, Salvage],
+    stall_timeout_s: float,
 ) -> Probed:
     """Runs the first `rows` rows of `partition` through every stage. Raises HeadraceError."""
     rows = min(rows, partition.rows)
@@ -53,35 +56,44 @@ def first_batch(
     held: dict[str, float] = {}
     nbytes = batch.nbytes()
     for step in steps:
-        work = opened(step)
-        if isinstance(step, MapStep):
-            step.opened.append(work)  # a class is built once a worker: the run goes on with this one
+        work = _worker(step, stall_timeout_s)
         with _metered(meters[step.name], len(batch.keys)) as clock:
-            try:
-                batch, held[step.name] = _done(work, batch, measured=isinstance(step, MapStep))
-            except Exception as error:
-                raise failure(step.name, batch, error) from error
+            salvaged = partial(salvages[step.name], work, batch)
+            batch, held[step.name] = _done(salvaged, measured=isinstance(step, MapStep))
         seconds[step.name] = clock.seconds
         nbytes = max(nbytes, batch.nbytes())
     return Probed(batch, seconds, held, nbytes)
 
 
 def _prepared(pending: Pending, read: Rows, preparer: Preparer | None) -> Batch:
-    if preparer is None:
-        part = Part(read, np.ones(pending.rows, np.bool_), [])
-    else:
-        pending.tensor = preparer.pool.take() if preparer.pool is not None else None
-        part = preparer(read, pending.tensor, 0)
-    batch = pending.add(0, part)
+    if preparer is not None and preparer.pool is not None:
+        pending.tensor = preparer.pool.take()
+    batch = pending.add(0, prepared(preparer, read, pending, 0))
     assert batch is not None
     return batch
 
 
-def _done(work: Work, batch: Batch, *, measured: bool) -> tuple[Batch, float]:
+def _worker(step: Step, stall_timeout_s: float) -> Work:
+    """One worker of `step`; a user's is watched, and is the one that the run goes on with: a class is built once a
+    worker."""
+    if not isinstance(step, MapStep):
+        return opened(step)
+    if step.times_itself:
+        step.opened.append(work := opened(step))
+        return work
+
+    def open_kept() -> Work:
+        step.opened[:] = [opened(step)]
+        return step.opened[0]
+
+    return within(step.name, stall_timeout_s, open_kept)
+
+
+def _done(run: Callable[[], Batch], *, measured: bool) -> tuple[Batch, float]:
     """The batch after a step, and the share of the time in which a user's stage held the GIL."""
     if not measured:
-        return work(batch), 0.0
-    done, _, held = held_ratio(lambda: work(batch))
+        return run(), 0.0
+    done, _, held = held_ratio(run)
     return done, held
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 from headrace.core.batch import Batch
 from headrace.core.contracts import Inference, Session, Sink
 from headrace.core.errors import HeadraceError, StageNotBuilt
-from headrace.core.partition import Account, Partition
+from headrace.core.partition import Account, Partition, Todo
 from headrace.core.progress import OnProgress
 from headrace.engine.local.assembling import Assembled, Written, assemble
 from headrace.engine.local.batch_settling import climb
@@ -19,13 +18,16 @@ from headrace.engine.local.buffers import TensorPool
 from headrace.engine.local.clock import RunClock
 from headrace.engine.local.gpu import GpuSampler
 from headrace.engine.local.limits import Counted, RejectLimits
+from headrace.engine.local.memory import MemoryBudget
 from headrace.engine.local.meters import StageMeter
-from headrace.engine.local.model_settling import load_model
+from headrace.engine.local.model_settling import load_model, load_session
 from headrace.engine.local.pipeline import Pipeline
 from headrace.engine.local.places import located
 from headrace.engine.local.preparing import Preparer, pieces
 from headrace.engine.local.probe import Probed, first_batch
 from headrace.engine.local.processes import ProcessWorker, end_workers
+from headrace.engine.local.recorder import Unrecorded
+from headrace.engine.local.salvage import Salvage
 from headrace.engine.local.steps import FitStep, InferStep, MapStep, Step
 from headrace.engine.local.watch import watch
 from headrace.plan import sizing
@@ -44,12 +46,23 @@ class LocalRun:
     """One session of a job on this machine: `settle` once, then `write` or `batches` once."""
 
     def __init__(
-        self, recipe: Recipe, plan: Plan, machine: Machine, clock: RunClock, *, keep_images: bool = False
+        self,
+        recipe: Recipe,
+        plan: Plan,
+        machine: Machine,
+        clock: RunClock,
+        *,
+        keep_images: bool = False,
+        stall_timeout_s: float,
+        recorder: Unrecorded | None = None,
     ) -> None:
         self.recipe, self.plan, self.machine, self.clock = recipe, plan, machine, clock
+        self._recorder = recorder or Unrecorded()
+        self._stall_timeout_s = stall_timeout_s
         self.output = Written(recipe.listing.key_name, recipe.listing.image_name, keep_images)
         self._steps: list[Step] = []
         self.meters: dict[str, StageMeter] = {}
+        self._salvages: dict[str, Salvage] = {}
         self._preparer: Preparer | None = None
         self._probed: Probed | None = None
         self._workers: dict[str, list[ProcessWorker]] = {}
@@ -58,8 +71,13 @@ class LocalRun:
 
     @property
     def written(self) -> Account:
-        """What the sink has taken so far."""
+        """What the sink has taken so far, as it adds to the account of the whole output."""
         return self._counted.account
+
+    @property
+    def worked(self) -> Account:
+        """What became of the rows of this session so far."""
+        return self._counted.worked
 
     def workers_cpu_s(self, step: str) -> float:
         """CPU seconds of a step's worker processes so far."""
@@ -77,7 +95,16 @@ class LocalRun:
                     self._give_workers(step)
             self.clock.started_reading()
             rows = int(self.plan.value("batch_size"))
-            self._probed = first_batch(self.recipe.listing, first, rows, self._preparer, self._steps, self.meters)
+            self._probed = first_batch(
+                self.recipe.listing,
+                first,
+                rows,
+                self._preparer,
+                self._steps,
+                self.meters,
+                self._salvages,
+                self._stall_timeout_s,
+            )
             for step in self._map_steps():
                 if self.plan.stages[step.name].open:
                     choice = self._stage_choice(step, self._probed)
@@ -104,6 +131,12 @@ class LocalRun:
             raise StageNotBuilt("infer", f"{type(error).__name__}: {error}") from error
         return session
 
+    def _load_for(self, rows: int) -> Session:
+        """The model as it was settled, for batches of `rows`."""
+        assert self.recipe.inference is not None
+        precision, streams = str(self.plan.value("precision")), int(self.plan.value("workers"))
+        return load_session(self.recipe, self.recipe.inference, precision, rows, streams, self.machine)
+
     def _stage_choice(self, step: MapStep, probed: Probed) -> Choice:
         return stage_choice(
             step.stage,
@@ -117,7 +150,7 @@ class LocalRun:
         written = self.output.columns(probed.batch)
         return partition_choice(
             self.recipe.listing.rows,
-            int(self.plan.value("batch_size")),
+            self.plan,
             self.machine,
             seconds_per_row=sum(probed.seconds.values()) / probed.batch.rows_in,
             bytes_per_row=sum(a.nbytes for a in written.values()) / max(1, len(probed.batch.keys)),
@@ -132,18 +165,27 @@ class LocalRun:
         image = recipe.listing.image_name
         pool = TensorPool((capacity, *recipe.slot, 3)) if recipe.slot is not None else None
         if recipe.decoder is not None:
-            self._preparer = Preparer(recipe.decoder, pool, image, keep_cells=self.output.keep_images)
+            memory = MemoryBudget(sizing.decode_bytes(int(self.plan.value("memory_bytes"))))
+            self._preparer = Preparer(
+                recipe.decoder, pool, image, memory, self._recorder, keep_cells=self.output.keep_images
+            )
         for name, step in zip(recipe.names, recipe.steps, strict=True):
             if not isinstance(step, Inference):
                 if lacks_gpu(step, self.machine):
                     _log.warning(no_gpu(name, step))
-                self._steps.append(MapStep(name, step, recipe.listing.key_name, image, pool=pool))
+                self._steps.append(MapStep(name, step, recipe.listing.key_name, image))
                 continue
             assert session is not None
             if pool is None:
                 pool = TensorPool((capacity, *step.model.preprocess.size, 3))
                 self._steps.append(FitStep(step.decoder, pool, image, self.machine.cores, keep=self.output.keep_images))
-            self._steps.append(InferStep(name, step, session, pool))
+            self._steps.append(InferStep(name, step, session, self._load_for))
+        for built in self._steps:
+            saved = self.plan.row_caps.get(built.name)
+            cap = None if saved is None else int(saved.value)
+            self._salvages[built.name] = Salvage(built, recipe.listing, pool, self._recorder, cap)
+            if cap is not None:
+                built.shrink(cap)
         names = [("read", int(self.plan.value("io_concurrency"))), ("prepare", int(self.plan.value("prepare_workers")))]
         self.meters = {n: StageMeter(n, w) for n, w in [*names, *((s.name, s.workers) for s in self._steps)]}
 
@@ -153,24 +195,23 @@ class LocalRun:
         step.workers = self.meters[step.name].workers = int(count)
         if kind != "processes":
             return
-        workers = [ProcessWorker(step.stage) for _ in range(int(count))]
-        self._workers[step.name] = workers
+        workers = [ProcessWorker(step.stage, self._stall_timeout_s) for _ in range(int(count))]
+        self._workers[step.name], step.times_itself = workers, True
         for worker in workers:
             try:
                 worker.wait_built()
             except Exception as error:
                 raise StageNotBuilt(step.name, f"{type(error).__name__}: {error}") from error
-        step.opened = [partial(step.run, worker) for worker in workers]
+        step.opened = [step.working(worker) for worker in workers]
 
-    def _pipeline(self, todo: Sequence[Partition]) -> tuple[Pipeline, Batch | None]:
+    def _pipeline(self, todo: Todo) -> tuple[Pipeline, Batch | None]:
         """The pipeline over `todo`, and the batch that the probe has done of it."""
         plan = self.plan
         batch_size = int(plan.value("batch_size"))
-        done = (
-            self._probed.batch if self._probed is not None and self._probed.batch.partition == todo[0].number else None
-        )
+        first, probed = todo.first, self._probed
+        done = probed.batch if probed is not None and probed.batch.partition == first.number else None
         if done is not None:
-            done.last = done.rows_in == todo[0].rows
+            done.last = done.rows_in == first.rows
         chunk = sizing.read_chunk_rows(batch_size, prepared=self._preparer is not None)
         source = pieces(self.recipe.listing, todo, batch_size, chunk, done.rows_in if done is not None else 0)
         pipeline = Pipeline(
@@ -181,13 +222,15 @@ class LocalRun:
             prepare_workers=int(plan.value("prepare_workers")),
             queue_bytes=int(plan.value("queue_bytes")),
             read_ahead_bytes=sizing.read_ahead_bytes(
-                int(plan.value("queue_bytes")), self.recipe.listing.burst_bytes, self.machine.memory_bytes
+                int(plan.value("queue_bytes")), self.recipe.listing.burst_bytes, int(plan.value("memory_bytes"))
             ),
             meters=self.meters,
+            salvages=self._salvages,
+            stall_timeout_s=self._stall_timeout_s,
         )
         return pipeline, done
 
-    def batches(self, todo: Sequence[Partition]) -> Iterator[Batch]:
+    def batches(self, todo: Todo) -> Iterator[Batch]:
         """Finished batches, in order, as they are asked for; closing the iterator stops the run."""
         pipeline, done = self._pipeline(todo)
         try:
@@ -199,7 +242,7 @@ class LocalRun:
 
     def write(
         self,
-        todo: Sequence[Partition],
+        todo: Todo,
         sink: Sink,
         limits: RejectLimits,
         on_progress: OnProgress | None,
@@ -218,7 +261,10 @@ class LocalRun:
             try:
                 for part in assemble(chained(), todo, self.output):
                     with self.clock.writing(part.account.rows_out):
-                        counted.account += _published(sink, part)
+                        account = _published(sink, part)
+                    self._recorder.published()
+                    counted.worked += account
+                    counted.account += account.resolving() if part.partition.retried else account
             except BaseException as error:  # noqa: BLE001 - a worker's boundary; it is raised by the thread that waits
                 counted.error = error
                 pipeline.stop()
@@ -227,15 +273,21 @@ class LocalRun:
         writer.start()
         self.gpu.start()
         try:
-            watch(writer, counted, sum(p.rows for p in todo), self.meters, on_progress)
+            watch(writer, counted, todo.rows, self.meters, on_progress)
         finally:
             self.clock.finished()
             self.gpu.stop()
             self._close(pipeline)
             writer.join(_STOP_S / 2)
+            self.plan = replace(self.plan, row_caps=self._row_caps())
         if counted.error is not None:
             raise counted.error from counted.error.__cause__
         return counted.account
+
+    def _row_caps(self) -> dict[str, Choice]:
+        """What steps that ran out of memory are given at most."""
+        why = "it ran out of memory with more"
+        return {n: Choice(s.cap, why) for n, s in self._salvages.items() if s.cap is not None}
 
     def _close(self, pipeline: Pipeline) -> None:
         pipeline.stop()

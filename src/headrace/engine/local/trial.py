@@ -10,6 +10,7 @@ import numpy as np
 
 from headrace.core.contracts import Decoder, Inference, Listing, Pixels, Session
 from headrace.core.probability import probabilities
+from headrace.engine.local.buffers import padded
 from headrace.engine.local.clock import RunClock
 from headrace.plan import agreement
 from headrace.plan.agreement import Agreement
@@ -140,15 +141,6 @@ def first_outputs(
 
         parts = sorted((p for lane in pool.map(run, range(len(requests))) for p in lane), key=lambda p: p[0])
     return np.concatenate([value for _, value in parts])
-
-
-def padded(photos: Pixels, batch_size: int) -> Pixels:
-    """Photos as a contiguous batch of `batch_size`, with zeros behind."""
-    if len(photos) == batch_size:
-        return np.ascontiguousarray(photos)
-    whole = np.zeros((batch_size, *photos.shape[1:]), np.uint8)
-    whole[: len(photos)] = photos
-    return whole
 
 
 def _seconds_per_row(session: Session, photos: Pixels, batch_size: int) -> float:

@@ -1,0 +1,177 @@
+"""Files that come to a finished job, and rejects that are run again, go into further parts; the old ones stay."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outputs import SMALL, Mean, footer, parts, rejected, written
+
+import headrace as hr
+from headrace.api.verifying import verify
+
+MakePhotos = Callable[..., Path]
+OPTIONS: dict[str, Any] = {"batch_size": 2, "partition_rows": 4, "max_rejected": 1.0}
+
+
+def stats(out: Path) -> dict[str, int]:
+    return {p.name: p.stat().st_mtime_ns for p in parts(out)}
+
+
+def names(out: Path) -> list[str]:
+    return [Path(r["path"]).name[:3] for r in written(out)]
+
+
+def test_added_files_are_refused_until_they_are_asked_for_and_then_run_alone(
+    engine: str, make_photos: MakePhotos, tmp_path: Path, reads: list[str]
+) -> None:
+    photos = make_photos(tmp_path / "in", 10)
+    job = hr.read_images(photos).infer(Mean, preprocess=SMALL)
+    out = tmp_path / "out"
+    job.write_parquet(out, engine=engine, **OPTIONS)
+    before = stats(out)
+    for number in (3, 30, 31):
+        shutil.copy(photos / "001-good.jpg", photos / f"{number:03d}-new.jpg")
+    with pytest.raises(hr.JobChanged, match=r"input changed: 3 files \(.*003-new\.jpg.*\) added; --resume-new runs"):
+        job.write_parquet(out, engine=engine, **OPTIONS)
+    reads.clear()
+    report = job.write_parquet(out, engine=engine, resume_new=True, **OPTIONS)
+    assert sorted(reads) == ["003", "030", "031"]
+    assert {name: s for name, s in stats(out).items() if name in before} == before
+    assert [p.name for p in parts(out)] == [f"part-0000000{i}.parquet" for i in range(4)]
+    assert names(out) == [f"{i:03d}" for i in range(10)] + ["003", "030", "031"]
+    assert (report.rows_in, report.rows_out) == (13, 13)
+    reads.clear()
+    assert job.write_parquet(out, engine=engine, **OPTIONS).rows_out == 13
+    assert job.write_parquet(out, engine=engine, resume_new=True, **OPTIONS).rows_out == 13
+    assert reads == []
+    shutil.copy(photos / "001-good.jpg", photos / "000-newer.jpg")
+    assert job.write_parquet(out, engine=engine, resume_new=True, **OPTIONS).rows_out == 14
+    assert verify(out).whole
+
+
+def test_added_files_do_not_shift_what_is_unfinished(
+    engine: str, make_photos: MakePhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = make_photos(tmp_path / "in", 12)
+    job = hr.read_images(photos).infer(Mean, preprocess=SMALL)
+    out = tmp_path / "out"
+    job.write_parquet(out, engine=engine, **OPTIONS)
+    parts(out)[1].unlink()
+    shutil.copy(photos / "001-good.jpg", photos / "000-new.jpg")
+    report = job.write_parquet(out, engine=engine, resume_new=True, **OPTIONS)
+    assert names(out) == [f"{i:03d}" for i in range(12)] + ["000"]
+    assert (report.rows_in, report.rows_out) == (13, 13)
+    assert verify(out).whole
+
+
+@pytest.mark.parametrize("change", ["removed", "resized"])
+def test_files_that_went_or_changed_are_no_addition(
+    engine: str, change: str, make_photos: MakePhotos, tmp_path: Path
+) -> None:
+    photos = make_photos(tmp_path / "in", 6)
+    job = hr.read_images(photos).infer(Mean, preprocess=SMALL)
+    job.write_parquet(tmp_path / "out", engine=engine, **OPTIONS)
+    if change == "removed":
+        (photos / "002-good.jpg").unlink()
+    else:
+        (photos / "002-good.jpg").write_bytes(b"other")
+    shutil.copy(photos / "001-good.jpg", photos / "020-new.jpg")
+    with pytest.raises(hr.JobChanged, match=rf"input changed: 1 file \(.*002-good\.jpg\) {change}"):
+        job.write_parquet(tmp_path / "out", engine=engine, resume_new=True, **OPTIONS)
+
+
+def test_new_rows_cannot_be_told_in_memory_or_behind_a_limit(
+    engine: str, make_photos: MakePhotos, tmp_path: Path
+) -> None:
+    hr.from_items([1, 2]).write_parquet(tmp_path / "items", engine=engine)
+    with pytest.raises(hr.JobChanged, match="input"):
+        hr.from_items([1, 2, 3]).write_parquet(tmp_path / "items", engine=engine, resume_new=True)
+    with pytest.raises(hr.BadOption, match="--resume-new must be used without --limit"):
+        hr.read_images(make_photos(tmp_path / "in", 6)).limit(3).write_parquet(tmp_path / "o", resume_new=True)
+
+
+def test_mended_rejects_are_run_again_alone_into_further_parts(
+    engine: str, make_photos: MakePhotos, tmp_path: Path, reads: list[str]
+) -> None:
+    faults = {1: "fake", 6: "truncated", 7: "empty", 11: "fake"}
+    photos = make_photos(tmp_path / "in", 14, faults)
+    job = hr.read_images(photos).infer(Mean, preprocess=SMALL)
+    out = tmp_path / "out"
+    job.write_parquet(out, engine=engine, **OPTIONS)
+    before = stats(out)
+    for row in (1, 7, 11):
+        shutil.copy(photos / "000-good.jpg", photos / f"{row:03d}-{faults[row]}.jpg")
+    reads.clear()
+    report = job.write_parquet(out, engine=engine, retry=True, **OPTIONS)
+    assert set(reads) == {"001", "006", "007", "011"}
+    assert (report.rows_in, report.rows_out, report.rows_rejected) == (14, 13, 1)
+    assert {name: s for name, s in stats(out).items() if name in before} == before
+    good = [f"{i:03d}" for i in range(14) if i not in faults]
+    assert names(out) == [*good, "001", "007", "011"]
+    assert footer(parts(out)[-1])["account"]["rows_in"] == 4
+    assert job.write_parquet(out, engine=engine, **OPTIONS) == report
+    assert verify(out).whole
+    shutil.copy(photos / "000-good.jpg", photos / "006-truncated.jpg")
+    report = job.write_parquet(out, engine=engine, retry=True, **OPTIONS)
+    assert (report.rows_in, report.rows_out, report.rows_rejected) == (14, 14, 0)
+    assert names(out)[-1] == "006"
+    assert [r["key"][-13:] for r in rejected(out)].count("truncated.jpg") == 2
+    again = job.write_parquet(out, engine=engine, retry=True, **OPTIONS)
+    assert again == report
+    assert verify(out).whole
+
+
+class Buggy:
+    """A stage with a fault that can be mended."""
+
+    mended = False
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        if 5 in batch["n"] and not Buggy.mended:
+            raise KeyError("five")
+        return {"n": batch["n"]}
+
+
+def stricter(batch: dict[str, Any]) -> dict[str, Any]:
+    return {"n": batch["n"] + 100}
+
+
+def test_rejects_are_run_again_by_changed_stages_only_when_that_is_accepted(engine: str, tmp_path: Path) -> None:
+    Buggy.mended = False
+    rows = hr.from_items([{"n": i} for i in range(20)])
+    out = tmp_path / "out"
+    assert rows.map_batches(Buggy).write_parquet(out, engine=engine, **OPTIONS).rows_rejected == 1
+    changed = rows.map_batches(stricter)
+    with pytest.raises(hr.JobChanged, match="stages changed"):
+        changed.write_parquet(out, engine=engine, retry=True, **OPTIONS)
+    report = changed.write_parquet(out, engine=engine, retry=True, accept_changes=True, **OPTIONS)
+    assert (report.rows_in, report.rows_out, report.rows_rejected) == (20, 20, 0)
+    assert written(out)[-1]["n"] == 105
+    Buggy.mended = True
+    assert rows.map_batches(Buggy).write_parquet(out, engine=engine, **OPTIONS).rows_out == 20
+
+
+def test_retry_that_was_stopped_goes_on_and_takes_no_row_twice(engine: str, tmp_path: Path) -> None:
+    Buggy.mended = False
+    bad = [{"n": 5} if i % 4 == 0 else {"n": 100 + i} for i in range(40)]
+    job = hr.from_items(bad).map_batches(Buggy)
+    out = tmp_path / "out"
+    assert job.write_parquet(out, engine=engine, **OPTIONS).rows_rejected == 10
+    Buggy.mended = True
+    job.write_parquet(out, engine=engine, retry=True, **OPTIONS)
+    assert len(parts(out)) == 13
+    parts(out)[11].unlink()
+    report = job.write_parquet(out, engine=engine, retry=True, **OPTIONS)
+    assert (report.rows_in, report.rows_out, report.rows_rejected) == (40, 40, 0)
+    assert sorted(int(r["item_id"]) for r in written(out)) == list(range(40))
+    assert verify(out).whole
+
+
+def test_nothing_to_retry_is_said(engine: str, tmp_path: Path) -> None:
+    job = hr.from_items([1, 2, 3])
+    with pytest.raises(hr.BadOutput, match="holds no job to retry"):
+        job.write_parquet(tmp_path / "o", engine=engine, retry=True)
+    report = job.write_parquet(tmp_path / "o", engine=engine)
+    assert job.write_parquet(tmp_path / "o", engine=engine, retry=True) == report

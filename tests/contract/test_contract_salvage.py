@@ -1,0 +1,265 @@
+"""Whatever a stage or model does to a batch, the rows that are not at fault are delivered."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from outputs import MODEL, SMALL, parts, rejected, written
+
+import headrace as hr
+from headrace.core.contracts import Listing
+from headrace.models.openvino_model import OpenVinoModel, _Request
+from headrace.plan.plan import values_from_toml
+
+MakePhotos = Callable[..., Path]
+
+
+def numbers(count: int = 100) -> hr.Dataset:
+    return hr.from_items([{"n": i} for i in range(count)])
+
+
+class Picky:
+    """Refuses batches with one of `bad` in them; counts its calls, and writes into what it is given."""
+
+    def __init__(self, bad: tuple[int, ...]) -> None:
+        self.bad, self.calls = bad, 0
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        self.calls += 1
+        found = [n for n in batch["n"] if n in self.bad]
+        batch["n"] += 1000
+        if found:
+            raise KeyError(int(found[0]))
+        return {"n": batch["n"]}
+
+
+@pytest.mark.parametrize("bad", [(0,), (7,), (63, 64), (99,), tuple(range(40, 50))])
+def test_batch_that_fails_is_split_until_the_rows_at_fault_stand_alone(
+    engine: str, bad: tuple[int, ...], tmp_path: Path
+) -> None:
+    stage = Picky(bad)
+    report = numbers().map_batches(stage).write_parquet(tmp_path / "o", engine=engine, batch_size=50, partition_rows=50)
+    good = [n for n in range(100) if n not in bad]
+    assert [(r["item_id"], r["n"]) for r in written(tmp_path / "o")] == [(str(n), n + 1000) for n in good]
+    found = rejected(tmp_path / "o")
+    assert [(r["key"], r["row"], r["message"]) for r in found] == [(str(n), n, str(n)) for n in bad]
+    assert {(r["stage"], r["error_type"]) for r in found} == {("Picky", "KeyError")}
+    assert [json.loads(r["original"]) for r in found] == [{"n": n} for n in bad]
+    assert (report.rows_in, report.rows_out, report.rows_rejected) == (100, 100 - len(bad), len(bad))
+    assert stage.calls <= 4 + len(bad) * 2 * np.ceil(np.log2(50))
+
+
+def failing(batch: dict[str, Any]) -> dict[str, Any]:
+    raise ConnectionError(f"no service for {batch['n'][0]}")
+
+
+def test_stage_that_fails_for_every_row_stops_early_with_its_first_error(engine: str, tmp_path: Path) -> None:
+    where = r"failing: failed on partition 0, rows 0-7 \(from 0\): ConnectionError"
+    with pytest.raises(hr.StageFailed, match=where) as e:
+        numbers(10_000).map_batches(failing).write_parquet(tmp_path / "o", engine=engine, batch_size=8)
+    assert isinstance(e.value.__cause__, ConnectionError)
+    assert str(e.value.__cause__) == "no service for 0"
+    assert parts(tmp_path / "o") == []
+
+
+class Gone:
+    """Works for a while, then no more, as when a service goes away."""
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        if batch["n"][0] >= 500:
+            raise ConnectionError("the service went away")
+        return {"n": batch["n"]}
+
+
+def test_stage_that_works_no_more_stops_the_run_whatever_may_be_rejected(engine: str, tmp_path: Path) -> None:
+    job = numbers(20_000).map_batches(Gone)
+    with pytest.raises(hr.StageFailed, match="the service went away"):
+        job.write_parquet(tmp_path / "o", engine=engine, batch_size=100, partition_rows=500, max_rejected=1.0)
+    assert 500 <= len(written(tmp_path / "o")) <= 2000
+
+
+class Narrow:
+    """Has memory for seven rows."""
+
+    error: BaseException = MemoryError()
+    most = 0
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        if len(batch["n"]) > 7:
+            raise self.error
+        Narrow.most = max(Narrow.most, len(batch["n"]))
+        return {"n": batch["n"]}
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch names it."""
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OutOfMemoryError("no room"), RuntimeError("CUDA error: out of memory")], ids=repr
+)
+def test_out_of_memory_splits_the_batch_and_the_cap_is_remembered(
+    engine: str, error: BaseException, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Narrow.error, Narrow.most = error, 0
+    report = numbers().map_batches(Narrow).write_parquet(tmp_path / "o", engine=engine, batch_size=32)
+    assert [r["n"] for r in written(tmp_path / "o")] == list(range(100))
+    assert (report.rows_out, report.rows_rejected) == (100, 0)
+    assert Narrow.most == 4
+    assert [m for m in caplog.messages if "at most 4" in m and "out of memory" in m]
+    plan = tmp_path / "o/_headrace/plan.toml"
+    assert values_from_toml(plan)["row_caps"] == {"Narrow": 4}
+    caplog.clear()
+    numbers().map_batches(Narrow).write_parquet(tmp_path / "again", engine=engine, plan=plan)
+    assert caplog.messages == []
+    assert written(tmp_path / "again") == written(tmp_path / "o")
+
+
+def greedy(batch: dict[str, Any]) -> dict[str, Any]:
+    if 13 in batch["n"]:
+        raise MemoryError
+    return {"n": batch["n"]}
+
+
+def test_row_that_alone_is_too_much_for_the_memory_is_rejected(engine: str, tmp_path: Path) -> None:
+    report = numbers(30).map_batches(greedy).write_parquet(tmp_path / "o", engine=engine, batch_size=10)
+    assert (report.rows_out, [r["key"] for r in rejected(tmp_path / "o")]) == (29, ["13"])
+
+
+def test_model_that_runs_out_of_memory_is_loaded_for_smaller_batches(
+    engine: str, make_photos: MakePhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = hr.read_images(make_photos(tmp_path / "in", 22)).infer(MODEL, precision="fp32")
+    job.write_parquet(tmp_path / "enough", engine=engine, batch_size=8, partition_rows=16)
+    infer, load, loaded = _Request.__call__, OpenVinoModel.load, []
+
+    def narrow(self: _Request, tensor: Any, rows: int) -> Any:
+        if len(tensor) > 3:
+            raise RuntimeError("Failed to allocate memory for requested buffer")
+        return infer(self, tensor, rows)
+
+    def noted(self: OpenVinoModel, precision: str, batch_size: int, *rest: Any) -> Any:
+        loaded.append(batch_size)
+        return load(self, precision, batch_size, *rest)
+
+    monkeypatch.setattr(_Request, "__call__", narrow)
+    monkeypatch.setattr(OpenVinoModel, "load", noted)
+    report = job.write_parquet(tmp_path / "o", engine=engine, batch_size=8, partition_rows=16)
+    assert loaded == [8, 4, 2]
+    assert report.rows_rejected == 0
+    assert written(tmp_path / "o") == written(tmp_path / "enough")
+    assert values_from_toml(tmp_path / "o/_headrace/plan.toml")["row_caps"] == {"infer": 2}
+
+
+def test_photo_that_fails_in_the_model_is_rejected_with_its_file(
+    engine: str, make_photos: MakePhotos, tmp_path: Path
+) -> None:
+    photos = make_photos(tmp_path / "in", 20)
+    darkest = min(photos.iterdir(), key=lambda p: mean_of(p.read_bytes()))
+
+    def dislikes(batch: dict[str, Any]) -> dict[str, Any]:
+        if str(darkest) in list(batch["path"]):
+            raise ValueError("too dark")
+        return {"mean": batch["image"].reshape(len(batch["image"]), -1).mean(axis=1)}
+
+    job = hr.read_images(photos).infer(dislikes, preprocess=SMALL)
+    report = job.write_parquet(tmp_path / "o", engine=engine, batch_size=8)
+    assert (report.rows_out, report.rows_rejected) == (19, 1)
+    (reject,) = rejected(tmp_path / "o")
+    assert (reject["key"], reject["original"]) == (str(darkest), darkest.read_bytes())
+
+
+def mean_of(data: bytes) -> float:
+    from headrace.stages.photo import PhotoDecoder
+
+    return float(PhotoDecoder().decode(data).mean())
+
+
+class Sleepy:
+    """Hangs on row 40 as often as `hangs` says, until the test lets go."""
+
+    hangs = 0
+    let_go = threading.Event()
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        if 40 in batch["n"] and Sleepy.hangs > 0:
+            Sleepy.hangs -= 1
+            self.wait_in_the_dark()
+        return {"n": batch["n"] + 1}
+
+    def wait_in_the_dark(self) -> None:
+        Sleepy.let_go.wait(30)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("hangs", "first"), [(1, 0), (1, 40), (100, 0), (100, 40)])
+def test_stage_that_hangs_is_given_up_with_its_stack_and_its_rows_are_tried_again(
+    engine: str, hangs: int, first: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Sleepy.hangs, Sleepy.let_go = hangs, threading.Event()
+    rows = hr.from_items([{"n": i} for i in range(first, 80)])
+    job = rows.map_batches(Sleepy, concurrency=2)
+    report = job.write_parquet(tmp_path / "o", engine=engine, batch_size=5, stall_timeout=0.2)
+    Sleepy.let_go.set()
+    for thread in [t for t in threading.enumerate() if t.name.startswith("headrace-")]:
+        thread.join(30)
+    lost = [40] if hangs > 1 else []
+    assert [r["n"] for r in written(tmp_path / "o")] == [n + 1 for n in range(first, 80) if n not in lost]
+    assert [json.loads(r["original"])["n"] for r in rejected(tmp_path / "o")] == lost
+    assert report.rows_rejected == len(lost)
+    assert any("in wait_in_the_dark" in m and "--stall-timeout" in m for m in caplog.messages)
+
+
+def sleeping(batch: dict[str, Any]) -> dict[str, Any]:
+    if 40 in batch["n"]:
+        time.sleep(1000)
+    return {"n": batch["n"]}
+
+
+@pytest.mark.timeout(60)
+def test_process_that_hangs_is_killed_with_its_stack(
+    engine: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text('schema_version = 1\n[stages.sleeping]\nvalue = "processes:2"\n')
+    job = numbers(60).map_batches(sleeping)
+    report = job.write_parquet(tmp_path / "o", engine=engine, plan=plan, batch_size=4, stall_timeout=0.5)
+    assert (report.rows_out, [r["key"] for r in rejected(tmp_path / "o")]) == (59, ["40"])
+    assert any("was killed" in m and "in sleeping" in m for m in caplog.messages)
+
+
+@pytest.mark.timeout(60)
+def test_reading_that_hangs_stops_the_run(
+    engine: str, make_photos: MakePhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headrace.sources.locations import LocalFolder
+
+    let_go, read = threading.Event(), LocalFolder.read
+
+    def hanging(self: LocalFolder, path: str) -> bytes:
+        if "013" in path:
+            let_go.wait(30)
+        return read(self, path)
+
+    monkeypatch.setattr(LocalFolder, "read", hanging)
+    job = hr.read_images(make_photos(tmp_path / "in", 20)).infer(MODEL)
+    with pytest.raises(hr.StageFailed, match=r"read: failed on partition 0.*gave no answer for 0\.2 s") as caught:
+        job.write_parquet(tmp_path / "o", engine=engine, batch_size=4, stall_timeout=0.2)
+    let_go.set()
+    assert "in hanging" in str(caught.value)
+
+
+def test_rows_that_cannot_be_read_again_are_rejected_without_their_original() -> None:
+    from headrace.engine.local.salvage import original_of
+
+    class Unreadable:
+        def reads(self, *_: int) -> Any:
+            raise OSError("gone")
+
+    listing: Listing = Unreadable()  # type: ignore[assignment]
+    assert original_of(listing, 3) is None
