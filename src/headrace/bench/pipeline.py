@@ -7,11 +7,9 @@ measured.
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,8 @@ from typing import Any
 from headrace.bench import measures as m
 from headrace.bench.data import prepare
 from headrace.bench.measures import Measure, Numbers, Workbench, measured
+from headrace.bench.results import write_results
 from headrace.core.optional import installed
-from headrace.plan.machine import this_machine
 
 _VERSIONS = ("numpy", "pyarrow", "pillow", "simplejpeg", "openvino", "torch", "ray", "daft")
 Medians = dict[str, Numbers]
@@ -192,14 +190,10 @@ def targets(found: Medians) -> list[dict[str, Any]]:
 def _write(out: Path, results: dict[str, list[Numbers]], photos: int) -> None:
     found = medians(results)
     body = {
-        "benchmark": "pipeline",
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": this_machine().to_dict(),
         "versions": {n: version(n) for n in _VERSIONS if installed("PIL" if n == "pillow" else n)},
         "photos": photos,
         "targets": targets(found),
         "medians": found,
         "repetitions": results,
     }
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "pipeline.json").write_text(json.dumps(body, indent=1) + "\n")
+    write_results(out, "pipeline", body)
