@@ -13,7 +13,7 @@ from headrace.bench.chaos_ground import Ground, Job, ground
 from headrace.bench.chaos_kills import survivors
 
 JOB = {job.name: job for job in JOBS}
-RUNS = {"fast": 4, "slow": 3, "mobilenet": 2, "processes": 4, "added": 3, "retried": 3, "s3-input": 2, "s3-output": 3}
+RUNS = {"fast": 4, "slow": 2, "mobilenet": 2, "processes": 3, "added": 3, "retried": 3, "s3-input": 2, "s3-output": 2}
 KILLS = 3
 
 

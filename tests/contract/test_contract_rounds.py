@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from outputs import SMALL, Mean, footer, parts, rejected, written
 
@@ -169,9 +171,99 @@ def test_retry_that_was_stopped_goes_on_and_takes_no_row_twice(engine: str, tmp_
     assert verify(out).whole
 
 
+def test_mended_items_in_memory_are_run_again(engine: str, tmp_path: Path) -> None:
+    items = [{"n": 5}, *({"n": 100 + i} for i in range(20))]
+    Buggy.mended = False
+    hr.from_items(items).map_batches(Buggy).write_parquet(tmp_path / "o", engine=engine, **OPTIONS)
+    items[0] = {"n": 6}
+    with pytest.raises(hr.JobChanged, match="input changed: the items in memory are others"):
+        hr.from_items(items).map_batches(Buggy).write_parquet(tmp_path / "o", engine=engine, **OPTIONS)
+    with pytest.raises(hr.JobChanged, match="it has 20 rows where the job has 21"):
+        hr.from_items(items[1:]).map_batches(Buggy).write_parquet(tmp_path / "o", engine=engine, retry=True, **OPTIONS)
+    job = hr.from_items(items).map_batches(Buggy)
+    report = job.write_parquet(tmp_path / "o", engine=engine, retry=True, **OPTIONS)
+    assert (report.rows_out, report.rows_rejected, written(tmp_path / "o")[-1]["n"]) == (21, 0, 6)
+
+
 def test_nothing_to_retry_is_said(engine: str, tmp_path: Path) -> None:
     job = hr.from_items([1, 2, 3])
     with pytest.raises(hr.BadOutput, match="holds no job to retry"):
         job.write_parquet(tmp_path / "o", engine=engine, retry=True)
     report = job.write_parquet(tmp_path / "o", engine=engine)
     assert job.write_parquet(tmp_path / "o", engine=engine, retry=True) == report
+
+
+def save(path: Path, numbers: list[int], row_group: int = 4) -> None:
+    """Numbers in row groups; those below 0 are what `refusing_negatives` refuses."""
+    path.parent.mkdir(exist_ok=True)
+    pq.write_table(pa.table({"n": numbers}), path, row_group_size=row_group)
+
+
+def refusing_negatives(batch: dict[str, Any]) -> dict[str, Any]:
+    if (batch["n"] < 0).any():
+        raise ValueError("negative")
+    return {"n": batch["n"]}
+
+
+def record(out: Path) -> dict[str, bytes]:
+    folder = out / "_headrace"
+    return {p.name: p.read_bytes() for p in [folder / "job.json", *(folder / "rounds").iterdir()]}
+
+
+BROKEN = [0, 1, -2, 3, 4, 5, 6, -7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    "mended",
+    [[100, 101, *range(10)], [*range(6)], [*range(1, 2)], [*range(12)]],
+    ids=["rows in front", "fewer rows", "one row", "rows behind"],
+)
+def test_retry_refuses_a_file_that_has_got_other_rows(engine: str, tmp_path: Path, mended: list[int]) -> None:
+    out, path = tmp_path / "out", tmp_path / "in/a.parquet"
+    save(path, BROKEN)
+    job = hr.read_parquet(path.parent).map_batches(refusing_negatives)
+    assert job.write_parquet(out, engine=engine, **OPTIONS).rows_rejected == 2
+    before = record(out), written(out)
+    save(path, mended)
+    for options in ({}, {"accept_changes": True}):
+        with pytest.raises(hr.JobChanged, match=r"input changed: 1 file \(.*a\.parquet\) with other rows"):
+            job.write_parquet(out, engine=engine, retry=True, **options, **OPTIONS)
+    assert (record(out), written(out)) == before
+    save(path, [abs(n) for n in BROKEN])
+    report = job.write_parquet(out, engine=engine, retry=True, **OPTIONS)
+    assert (report.rows_in, report.rows_out, report.rows_rejected) == (10, 10, 0)
+    assert sorted(r["n"] for r in written(out)) == [*range(10)]
+    assert verify(out).whole
+
+
+def test_retry_refuses_as_many_rows_in_other_row_groups(engine: str, tmp_path: Path) -> None:
+    out, path = tmp_path / "out", tmp_path / "in/a.parquet"
+    save(path, BROKEN)
+    job = hr.read_parquet(path.parent).map_batches(refusing_negatives)
+    job.write_parquet(out, engine=engine, **OPTIONS)
+    save(path, [abs(n) for n in BROKEN], row_group=5)
+    with pytest.raises(hr.JobChanged, match="with other rows"):
+        job.write_parquet(out, engine=engine, retry=True, **OPTIONS)
+
+
+def test_retry_behind_another_limit_is_refused(engine: str, tmp_path: Path) -> None:
+    out, path = tmp_path / "out", tmp_path / "in/a.parquet"
+    save(path, BROKEN)
+    rows = hr.read_parquet(path.parent)
+    rows.limit(3).map_batches(refusing_negatives).write_parquet(out, engine=engine, **OPTIONS)
+    before = record(out)
+    with pytest.raises(hr.JobChanged, match="input changed: it has 2 rows where the job has 3"):
+        rows.limit(2).map_batches(refusing_negatives).write_parquet(
+            out, engine=engine, retry=True, accept_changes=True, **OPTIONS
+        )
+    assert record(out) == before
+
+
+def test_parquet_with_a_row_a_file_is_whole(engine: str, tmp_path: Path) -> None:
+    save(tmp_path / "in/a.parquet", BROKEN)
+    save(tmp_path / "in/b.parquet", [1])
+    for number, rows in enumerate(
+        (hr.read_parquet(tmp_path / "in").limit(1), hr.read_parquet(tmp_path / "in/b.parquet"))
+    ):
+        rows.map_batches(refusing_negatives).write_parquet(tmp_path / f"out{number}", engine=engine, **OPTIONS)
+        assert verify(tmp_path / f"out{number}").problems == ()

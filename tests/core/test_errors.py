@@ -20,6 +20,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "MissingExtra": ("openvino", "openvino", "running a.onnx"),
     "RunError": ("text",),
     "StageFailed": ("infer", 3, 64, 8, "a.jpg", "ValueError: no"),
+    "KeepsCrashing": ("infer", 24),
     "StageNotBuilt": ("Model", "ValueError: no"),
     "TooManyRejects": (7, 20, 0.1, "decode: a.jpg: empty"),
     "RejectedRow": ("decode", "a.jpg", "the file is empty"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.core.errors import StageFailed
+from headrace.core.errors import KeepsCrashing
 from headrace.engine.local.recorder import DIED, Recorder
 
 WORKING = """
@@ -108,7 +108,7 @@ def test_suspects_are_worked_on_alone(tmp_path: Path) -> None:
 def test_deaths_without_progress_end_it(tmp_path: Path) -> None:
     (tmp_path / "suspects.json").write_text('{"deaths": 24, "suspects": [["infer", 4, 7, 1]]}')
     recorder = Recorder(tmp_path)
-    with pytest.raises(StageFailed, match=r"infer: failed .* died 24 times without finishing a partition"):
+    with pytest.raises(KeepsCrashing, match=r"infer: the process has died 24 times without finishing a partition"):
         recorder.check()
     recorder.close(done=False)
     (tmp_path / "suspects.json").write_text('{"deaths": 23, "suspects": []}')

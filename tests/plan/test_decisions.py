@@ -92,10 +92,10 @@ def test_processes_are_for_long_work_that_holds_the_gil(
 
 
 def test_queues_io_and_trials_follow_the_machine() -> None:
-    assert sizing.queue_bytes(128 * MIB, 1, remote=True) == 4 * MIB
-    assert [sizing.queue_bytes(64_000 * MIB, 1, remote=r) for r in (True, False)] == [64 * MIB, 8 * MIB]
-    assert sizing.queue_bytes(8192 * MIB, 100 * MIB, remote=False) == 400 * MIB
-    assert sizing.queue_bytes(512 * MIB, 100 * MIB, remote=False) == 64 * MIB
+    assert sizing.queue_bytes(128 * MIB, 1, 1, remote=True) == 4 * MIB
+    assert [sizing.queue_bytes(64_000 * MIB, 1, 1, remote=r) for r in (True, False)] == [64 * MIB, 8 * MIB]
+    assert sizing.queue_bytes(8192 * MIB, 100 * MIB, 2, remote=False) == 400 * MIB
+    assert sizing.queue_bytes(512 * MIB, 100 * MIB, 2, remote=False) == 64 * MIB
     assert [
         sizing.io_concurrency(remote=r, in_bursts=b, cores=c)
         for r, b, c in ((True, True, 2), (False, False, 1), (False, True, 1), (False, True, 64))

@@ -183,12 +183,65 @@ def test_rejects_that_no_part_names_are_removed_by_the_next_session(folder: Parq
         put(folder, 0, rejects=(REJECT,))
     put(unfinished(folder), 1, rejects=(REJECT,))
     named = {name for name, _ in folder.store.list("_headrace/rejects")}
-    for name in ("part-00000000-0123456789ab.parquet", "part-00000007-0123456789ab.parquet"):
+    early = "part-00000007-0123456789ab.parquet"
+    for name in ("part-00000000-0123456789ab.parquet", early):
         folder.store.create(f"_headrace/rejects/{name}", b"of an attempt that died")
     ParquetFolder(folder.root, "the job").committed()  # without the lock it may be another run's, which is not done
     assert len(list(folder.store.list("_headrace/rejects"))) == 4
     resumed(folder)
+    left = {name for name, _ in folder.store.list("_headrace/rejects")}
+    assert left == (named if folder.is_local else named | {early})  # a run that lost its lease may yet name it
+    put(unfinished(folder), 7)
+    resumed(folder)
     assert {name for name, _ in folder.store.list("_headrace/rejects")} == named
+
+
+def made_anew(folder: ParquetFolder, number: int) -> None:
+    """Publishes a part that was deleted by hand: of the same size, with rejects of its own."""
+    (before,) = [size for name, size in folder.store.list("") if name == part_name(number)]
+    folder.store.delete(part_name(number))
+    put(folder, number, rejects=(REJECT,))
+    assert [size for name, size in folder.store.list("") if name == part_name(number)] == [before]
+
+
+@pytest.mark.parametrize("sessions", [("a", "b"), ("b", "a")])
+def test_part_made_anew_keeps_its_rejects_whichever_line_of_the_cache_comes_last(
+    folder: ParquetFolder, opened: list[int], sessions: tuple[str, str]
+) -> None:
+    old, new = unfinished(folder), unfinished(folder)
+    old._cache._session, new._cache._session = sessions
+    put(old, 0, rejects=(REJECT,))
+    old._cache.flush()
+    made_anew(new, 0)
+    new._cache.flush()
+    for _ in range(3):
+        assert resumed(folder) == ([0], Account(rows_in=2, rows_out=1, rows_rejected=1))
+        assert folder.rejects(0).column("key").to_pylist() == ["c"]
+    assert len(opened) == 1 + 3  # one by a resume, which mends the cache; the others are the lines above
+    assert len(list(folder.store.list("_headrace/rejects"))) == 1
+
+
+def test_part_made_anew_keeps_its_rejects_when_its_session_was_killed(folder: ParquetFolder, opened: list[int]) -> None:
+    put(folder, 0, rejects=(REJECT,))
+    folder._cache.flush()
+    made_anew(unfinished(folder), 0)
+    for _ in range(2):
+        resumed(folder)
+        assert folder.rejects(0).column("key").to_pylist() == ["c"]
+    assert len(list(folder.store.list("_headrace/rejects"))) == 1
+
+
+def test_lines_of_parts_that_are_gone_are_dropped(folder: ParquetFolder) -> None:
+    with folder.lock():
+        put(folder, 0, 1, 2)
+    folder.store.delete(part_name(1))
+    assert folder.committed().numbers.tolist() == [0, 2]
+    assert folder.logged().tolist() == [0, 1, 2]  # without the lock nothing is mended
+    assert resumed(folder)[0] == [0, 2]
+    assert folder.logged().tolist() == [0, 2]
+    folder.store.delete(part_name(0), part_name(2))
+    assert resumed(folder)[0] == []
+    assert cached(folder) == []
 
 
 def test_commits_of_an_empty_folder_are_none(address: str) -> None:

@@ -19,6 +19,7 @@ from headrace.core.batch import Reject
 from headrace.core.errors import BadOutput, WriteFailed
 from headrace.core.partition import Account, Commits, Partition
 from headrace.sinks.footers import encode, intact, part_name, part_number
+from headrace.sinks.locks import LEASE, LOCK, Lease
 from headrace.sinks.parquet import JOB_SCHEMA, ParquetFolder
 
 PARTITION = Partition(3, 30, 40)
@@ -130,6 +131,53 @@ def test_rejects_outlive_a_part_of_which_nobody_knows_whether_it_is_there(
     with folder.lock():
         assert accounts(folder.committed()) == {3: Account(rows_in=3, rows_out=2, rows_rejected=1)}
         assert folder.rejects(3).column("key").to_pylist() == ["c"]
+
+
+@pytest.mark.parametrize("first", ["sleeper", "other"])
+def test_run_that_slept_through_its_lease_in_a_publish_loses_no_rejects(
+    first: str, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeper, other = ParquetFolder("s3://outputs/out", "the job"), ParquetFolder("s3://outputs/out", "the job")
+    sleeper.begin({})
+    create = type(sleeper.store).create
+
+    def late(name: str, data: bytes) -> bool:
+        if name == PART:  # its request is under way when the other resumes
+            with other.lock():
+                assert len(other.committed()) == 0
+                if first == "other":
+                    put(other, 2, (REJECT,))
+        return create(sleeper.store, name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sleeper.store, "create", late)
+        put(sleeper, 1, (REJECT,))
+    for _ in range(2):
+        with other.lock():
+            assert accounts(other.committed()) == {3: Account(rows_in=3, rows_out=2, rows_rejected=1)}
+        assert other.rejects(3).column("key").to_pylist() == ["c"]
+    assert table(other, PART)["x"].to_pylist() == [1 if first == "sleeper" else 2] * 2
+    assert len(list(other.store.list("_headrace/rejects"))) == 1
+
+
+def test_lock_that_is_lost_while_rejects_are_written_stops_the_part(
+    folder: ParquetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = type(folder.store).create
+
+    def losing(self: Any, name: str, data: bytes) -> bool:
+        created = create(self, name, data)
+        if name.startswith("_headrace/rejects/"):
+            self.delete(LOCK, LEASE)
+            if isinstance(folder._lock, Lease):
+                assert not folder._lock.renew()
+        return created
+
+    monkeypatch.setattr(type(folder.store), "create", losing)
+    with folder.lock(), pytest.raises(WriteFailed, match="does not hold the output any more"):
+        put(folder, 1, (REJECT,))
+    assert PART not in files(folder)
+    assert list(folder.store.list("_headrace/rejects")) == []
 
 
 def test_footer_tells_partition_account_rejects_and_job(folder: ParquetFolder) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from headrace.core.errors import BadInput
 from headrace.sources.images import ImageFiles
 from headrace.sources.items import Items
 from headrace.sources.parquet import ParquetFiles
+from headrace.sources.rounds import JoinedListing, SelectedListing
 
 ROWS = (3, 0, 1, 5, 2, 4)
 
@@ -38,7 +40,7 @@ def rows(listing: Listing) -> list[str]:
 @given(name=kinds)
 def test_all_files_are_the_listing(listings: dict[str, Listing], name: str) -> None:
     listing = listings[name]
-    whole = listing.only([key for key, _ in listing.files()])
+    whole = listing.only([key for key, *_ in listing.files()])
     assert whole.digest() == listing.digest()
     assert rows(whole) == rows(listing)
 
@@ -48,7 +50,7 @@ def test_files_split_in_two_hold_each_row_once_and_in_order(
     listings: dict[str, Listing], name: str, data: st.DataObject
 ) -> None:
     listing = listings[name]
-    keys = [key for key, _ in listing.files()]
+    keys = [key for key, *_ in listing.files()]
     mine = data.draw(st.sets(st.sampled_from(keys)))
     one, other = listing.only(mine), listing.only(set(keys) - mine)
     everything = rows(listing)
@@ -64,15 +66,29 @@ def test_first_rows_come_from_the_first_files(listings: dict[str, Listing], name
     head = listing.head(count)
     assert rows(head) == rows(listing)[:count]
     files = [*listing.files()]
-    assert [*head.files()] == files[: len([*head.files()])]
-    assert {key.split("#")[0] for key in rows(head)} == {key for key, _ in head.files()}
+    for (*cut, counts), (*whole, all_counts) in zip(head.files(), files, strict=False):
+        assert (cut, counts) == (whole, all_counts[: len(counts)])
+    assert {key.split("#")[0] for key in rows(head)} == {key for key, *_ in head.files()}
 
 
-def test_files_are_named_with_their_sizes(listings: dict[str, Listing]) -> None:
+def test_files_are_named_with_their_sizes_and_rows(listings: dict[str, Listing]) -> None:
     images, parquet = ([*listings[name].files()] for name in ("images", "parquet"))
-    assert [size for _, size in images] == list(ROWS)
-    assert [Path(key).name for key, _ in parquet] == [f"{i}.parquet" for i, count in enumerate(ROWS) if count]
-    assert all(size == Path(key).stat().st_size for key, size in parquet)
+    assert [(size, rows) for _, size, rows in images] == [(size, (1,)) for size in ROWS]
+    assert [Path(key).name for key, *_ in parquet] == [f"{i}.parquet" for i, count in enumerate(ROWS) if count]
+    assert all(size == Path(key).stat().st_size for key, size, _ in parquet)
+    assert [rows for *_, rows in parquet] == [(2, 1), (1,), (2, 2, 1), (2,), (2, 2)]
+
+
+def test_row_group_that_a_limit_cuts_counts_whole(listings: dict[str, Listing]) -> None:
+    assert [rows for *_, rows in listings["parquet"].head(5).files()] == [(2, 1), (1,), (2,)]
+    assert [rows for *_, rows in listings["parquet"].head(2).files()] == [(2,)]
+    assert [rows for *_, rows in listings["parquet"].head(1).files()] == [(2,)]
+
+
+def test_only_rows_of_images_are_named_by_their_files(listings: dict[str, Listing]) -> None:
+    for name, listing in (listings | {"items": Items([1]).list()}).items():
+        derived = (JoinedListing([listing, listing]), SelectedListing(listing, np.array([0], np.int64)))
+        assert [one.row_a_file for one in (listing, *derived)] == ["images" in name] * 3, name
 
 
 def test_no_file_leaves_an_empty_listing(listings: dict[str, Listing]) -> None:

@@ -185,6 +185,7 @@ def test_parquet_is_read_through_faults(store: Any, impatient: fs.S3FileSystem, 
     store.fail(path, ["reset", SLOW_DOWN])
     rows = [r.load() for r in listing.reads(0, 6, 4)]
     assert [n for r in rows for n in r.columns["n"].tolist()] == [*range(6)]
+    listing = ParquetFiles("s3://photos/rows", filesystem=impatient).list()
     store.fail(path, [SLOW_DOWN] * FOREVER)
     with pytest.raises(ReadFailed, match=r"^s3://photos/rows/a.parquet, row group 0: cannot be read \(.+\), each time"):
         [r.load() for r in listing.reads(0, 6, 4)]

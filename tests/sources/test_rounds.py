@@ -1,14 +1,22 @@
 """Listings made of listings read as the rows that they stand for."""
 
+import gc
 from itertools import accumulate, chain
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.core.contracts import Listing
 from headrace.core.partition import Commits, Round, Todo
 from headrace.sources.items import Items
+from headrace.sources.local import LocalFolder
+from headrace.sources.parquet import ParquetFiles
 from headrace.sources.rounds import JoinedListing, SelectedListing
 
 
@@ -82,3 +90,74 @@ def test_rows_across_listings_are_read_in_order(sizes: list[int], size: int, dat
     start = data.draw(st.integers(0, joined.rows))
     stop = data.draw(st.integers(start, joined.rows))
     assert read(joined, start, stop, size) == values[start:stop]
+
+
+GROUP = 8
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Listing:
+    """40 numbers in row groups of 8."""
+    pq.write_table(pa.table({"n": range(40)}), tmp_path / "a.parquet", row_group_size=GROUP)
+    return ParquetFiles(tmp_path / "a.parquet").list()
+
+
+@pytest.fixture
+def held(parquet: Listing, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For each time that a row group is read: the tables in memory before it."""
+    found: list[int] = []
+    opened = LocalFolder.open
+
+    def counting(self: LocalFolder, path: str) -> Any:
+        gc.collect()
+        found.append(
+            sum(1 for one in gc.get_objects() if type(one).__name__ == "_LoadedGroup" and one._table is not None)
+        )
+        return opened(self, path)
+
+    monkeypatch.setattr(LocalFolder, "open", counting)
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 3, 40])
+def test_scattered_rows_of_a_row_group_share_its_loading(parquet: Listing, held: list[int], size: int) -> None:
+    rows = [*range(0, 40, 3)]
+    selected = SelectedListing(JoinedListing([parquet]), np.array(rows, np.int64))
+    assert read(selected, 0, len(rows), size) == rows
+    assert len(held) == 40 // GROUP
+    assert max(held) <= 1  # with the one that is read then: two
+
+
+def test_rows_asked_for_one_by_one_share_the_loading_of_two_groups(parquet: Listing, held: list[int]) -> None:
+    for row in (1, 17, 2, 18, 3, 19, 33, 34, 20):
+        (one,) = parquet.reads(row, row + 1, 1)
+        assert one.load().columns["n"].tolist() == [row]
+    assert len(held) == 3
+    assert max(held) <= 1  # with the one that is read then: two
+
+
+def test_rounds_of_one_source_share_what_is_kept(parquet: Listing, held: list[int], tmp_path: Path) -> None:
+    for name in "bcd":
+        pq.write_table(pa.table({"n": range(8)}), tmp_path / f"{name}.parquet")
+    listing = ParquetFiles(tmp_path).list()
+    parts = [listing.only([key]) for key, *_ in listing.files()]
+    joined = JoinedListing(parts)
+    held.clear()
+    rows = np.array([0, 40, 42, 48, 50, 56, 58], np.int64)
+    assert read(SelectedListing(joined, rows), 0, 7, 2) == [0, 0, 2, 0, 2, 0, 2]
+    assert len(held) == 4
+    assert max(held) <= 1  # with the one that is read then: two
+
+
+def test_read_group_is_let_go_after_its_last_row(parquet: Listing, held: list[int]) -> None:
+    for one in parquet.reads(0, 40, 4):
+        one.load()
+    assert len(held) == 40 // GROUP
+    assert max(held) <= 1
+
+
+def test_joined_listing_keeps_the_parts_it_was_made_of() -> None:
+    parts = [items(1, 2)]
+    joined = JoinedListing(parts)
+    parts.append(items(3))
+    assert joined.rows == sum(read.rows for read in joined.reads(0, 9, 9)) == 2

@@ -185,6 +185,7 @@ def test_parquet_at_a_web_address_is_read_through_faults(web: Any) -> None:
     web.fail("/rows.parquet", ["cut", 500])
     rows = [r.load() for r in listing.reads(0, 6, 4)]
     assert [n for r in rows for n in r.columns["n"].tolist()] == [*range(6)]
+    listing = ParquetFiles(f"{web.url}/rows.parquet").list()
     web.fail("/rows.parquet", [500] * FOREVER)
     with pytest.raises(
         ReadFailed, match=rf"^{web.url}/rows.parquet, row group 0: cannot be read \(HTTP 500 .+\), each"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from headrace.sinks.tables import table_of
 from headrace.sources.rounds import JoinedListing, SelectedListing
 
 _SHOWN = 3
+_ITEMS = "the items in memory"  # which have no files to tell them by
 
 
 class Tables(Protocol):
@@ -42,12 +44,17 @@ def table_name(number: int) -> str:
 
 
 def keep_files(folder: Tables, number: int, listing: Listing) -> None:
-    """Keeps keys and sizes of a round's files, so that later ones can be told from them."""
+    """Keeps keys, sizes and row counts of a round's files, so that later ones can be told from them."""
     keys = StringBuilder()
-    for key, _ in listing.files():
+    for key, *_ in listing.files():
         keys.append(key)
-    sizes = np.fromiter((size for _, size in listing.files()), np.int64)
-    folder.write_table(table_name(number), table_of({"size": sizes}).add_column(0, "key", [keys.finish()]))
+    sizes = np.fromiter((size for _, size, _ in listing.files()), np.int64)
+    counts = np.fromiter((len(rows) for *_, rows in listing.files()), np.int32)
+    flat = np.fromiter(chain.from_iterable(rows for *_, rows in listing.files()), np.int64)
+    ends = np.concatenate([np.zeros(1, np.int32), np.cumsum(counts, dtype=np.int32)])
+    rows = pa.ListArray.from_arrays(*(table_of({"": column}).column(0).chunk(0) for column in (ends, flat)))
+    table = table_of({"size": sizes}).add_column(0, "key", [keys.finish()]).append_column("rows", [rows])
+    folder.write_table(table_name(number), table)
 
 
 class Input:
@@ -60,19 +67,36 @@ class Input:
 
     @cached_property
     def changes(self) -> dict[str, list[str]]:
-        """Keys of files that were "added", "removed" or "resized" since; only kinds that there are."""
+        """Keys of files that were "added" or "removed" since, are "resized", or are there "with other rows"; only kinds
+        that there are.
+
+        A resized file has as many rows as before; a Parquet file has them in the same row groups too. Only such a
+        file's rows may be those that the job knows by their numbers; one with other rows is never gone on with.
+        """
         if self.unchanged:
             return {}
-        now = dict(self._listing.files())
-        then = {key: size for i in self._inputs for key, size in self._kept(i)}
+        now = {key: (size, rows) for key, size, rows in self._listing.files()}
+        then = {key: (size, rows) for i in self._inputs for key, size, rows in self._kept(i)}
+        differing = [k for k in now if k in then and now[k] != then[k]]
         found = {
             "added": [k for k in now if k not in then],
             "removed": [k for k in then if k not in now],
-            "resized": [k for k in now if k in then and now[k] != then[k]],
+            "resized": [k for k in differing if now[k][1] == then[k][1]],
+            "with other rows": [k for k in differing if now[k][1] != then[k][1]],
         }
         if not now and not then:
-            found["resized"] = ["items in memory"]
+            found["resized"] = [_ITEMS]
         return {kind: keys for kind, keys in found.items() if keys}
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are now of the files that the rounds were made of."""
+        return sum(part.rows for part in self._parts.values())
+
+    @property
+    def recorded_rows(self) -> int:
+        """How many rows the rounds were made with; where it is not `rows`, their numbers stand for other rows now."""
+        return sum(self._record.rounds[i].rows for i in self._inputs)
 
     def added(self) -> Listing:
         """The files that no round has."""
@@ -81,9 +105,9 @@ class Input:
     @cached_property
     def _parts(self) -> dict[int, Listing]:
         """The rounds' files as they are listed now, by the round's number."""
-        if self.unchanged:
+        if self.unchanged or self.changes.get("resized") == [_ITEMS]:
             return {0: self._listing}
-        return {i: self._listing.only({key for key, _ in self._kept(i)}) for i in self._inputs}
+        return {i: self._listing.only({key for key, *_ in self._kept(i)}) for i in self._inputs}
 
     def listing(self, record: JobRecord) -> Listing:
         """The rows of all rounds of `record`, in their order."""
@@ -101,13 +125,14 @@ class Input:
         return tuple(now.get(i, digest) for i, digest in enumerate(self._record.digests))
 
     def keep_again(self) -> None:
-        """Keeps the sizes that files have now."""
+        """Keeps the files' sizes as they are now."""
         for i, part in self._parts.items():
             keep_files(self._folder, i, part)
 
-    def _kept(self, number: int) -> Iterator[tuple[str, int]]:
+    def _kept(self, number: int) -> Iterator[tuple[str, int, tuple[int, ...]]]:
         table = self._folder.read_table(table_name(number))
-        return zip(table.column("key").to_pylist(), table.column("size").to_pylist(), strict=True)
+        keys, sizes, rows = (table.column(name).to_pylist() for name in ("key", "size", "rows"))
+        return zip(keys, sizes, map(tuple, rows), strict=True)
 
     def _rows(self, number: int) -> NDArray[np.int64]:
         rows: NDArray[np.int64] = self._folder.read_table(table_name(number)).column("row").to_numpy()
@@ -116,6 +141,8 @@ class Input:
 
 def in_words(changes: Mapping[str, Sequence[str]]) -> str:
     """What has become of the input's files."""
+    if changes.get("resized") == [_ITEMS]:
+        return f"{_ITEMS} are others"
     return ", ".join(f"{_counted(keys)} {kind}" for kind, keys in changes.items())
 
 

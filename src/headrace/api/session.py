@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,14 @@ from headrace.core.progress import OnProgress
 from headrace.core.report import RunReport
 from headrace.engine.local.clock import RunClock
 from headrace.engine.local.limits import RejectLimits
-from headrace.engine.local.recorder import Unrecorded, recorder_of
+from headrace.engine.local.recorder import recording
 from headrace.engine.local.reporting import run_report
 from headrace.engine.local.run import LocalRun
-from headrace.job.fingerprint import changed, fingerprint_parts
+from headrace.job.fingerprint import changed, fingerprint, fingerprint_parts
 from headrace.job.job import Job, Settings
 from headrace.job.record import JobRecord
-from headrace.plan.draft import draft
-from headrace.plan.machine import Machine, this_machine
+from headrace.plan.draft import draft, unmeasured
+from headrace.plan.machine import this_machine
 from headrace.plan.plan import Choice, Plan, values_from_text
 from headrace.plan.recipe import Recipe, make_recipe
 from headrace.sinks.parquet import ParquetFolder
@@ -67,6 +67,8 @@ def write_job(
     """Runs `job` into a folder, from where it stands. Raises HeadraceError."""
     if into.resume_new and job.limit is not None:
         raise BadOption("--resume-new", "used without --limit, which counts rows of the input as it was", job.limit)
+    if into.retry and (into.overwrite or into.resume_new):
+        raise BadOption("retry", "asked for by itself", "--overwrite" if into.overwrite else "--resume-new")
     recipe = make_recipe(job)
     folder = ParquetFolder(into.out)
     if recipe.listing.inside(folder.root):
@@ -75,13 +77,8 @@ def write_job(
         recorded = None if into.overwrite else folder.read_job()
         if recorded is None and into.retry:
             raise BadOutput(folder.root, "holds no job to retry", "name the folder that a run has written")
-        recorder, done = recorder_of(folder.root), False
-        session = _Session(job, settings, into, recipe, folder, saved, on_progress, clock, recorder)
-        try:
-            outcome = session.begin() if recorded is None else session.go_on(recorded)
-            done = True
-        finally:
-            recorder.close(done=done)
+        session = _Session(job, settings, into, recipe, folder, saved, on_progress, clock)
+        outcome = session.begin() if recorded is None else session.go_on(recorded)
     _check_ratio(outcome.report, settings.max_rejected, folder)
     return outcome
 
@@ -98,7 +95,6 @@ class _Session:
     saved: Mapping[str, Any]
     on_progress: OnProgress | None
     clock: RunClock
-    recorder: Unrecorded
 
     def begin(self) -> Outcome:
         """Runs the job from its first row."""
@@ -106,27 +102,25 @@ class _Session:
         digest = listing.digest()
         drafted = draft(self.recipe, self.settings, machine, saved=self.saved)
         size = listing.rows if drafted.partition_rows.open else int(drafted.value("partition_rows"))
-        run = self._run(self.recipe, drafted, machine)
-        try:
+        facts = self._facts(digest)
+        with self._running(self.recipe, drafted, facts) as run:
             plan = run.settle(Todo.of(listing.rows, size).first)
             record = JobRecord(
-                facts=self._facts(digest),
+                facts=facts,
                 settled=_settled(plan),
                 rounds=(Round("input", 0, listing.rows, 0, int(plan.value("partition_rows"))),),
                 digests=(digest,),
                 began_with=digest,
-                row_a_file=listing.rows == sum(1 for _ in listing.files()),
+                row_a_file=listing.row_a_file,
                 command=self.into.command,
             )
             self.folder.fingerprint = record.fingerprint
             if self.into.overwrite:
                 self.folder.clear()  # only now: what was asked has been opened and has run over its first batch
             keep_files(self.folder, 0, listing)
-            self.folder.begin(record.to_dict())
             self.folder.write_state("plan.toml", plan.to_toml())
+            self.folder.begin(record.to_dict())
             return Outcome(self._written(run, Todo(record.rounds, Commits.of({}))), was_finished=False)
-        finally:
-            run.close()
 
     def go_on(self, recorded: Mapping[str, Any]) -> Outcome:
         """Runs what is left of the job that the folder holds, and what has come to it."""
@@ -143,26 +137,35 @@ class _Session:
         report = None if todo else self.folder.read_report()
         if report is not None and report.account == committed.total():
             return Outcome(report, was_finished=True)
-        run = self._run(recipe, plan, machine)
-        try:
+        worked = self.into.retry or committed.total().rows_out > 0
+        with self._running(recipe, plan if todo else unmeasured(plan, recipe), record.facts, worked=worked) as run:
             if todo:
                 run.settle(todo.first)
             if extended != record:
                 self.folder.replace_job(extended.to_dict())
             return Outcome(self._written(run, todo), was_finished=False)
-        finally:
-            run.close()
 
-    def _run(self, recipe: Recipe, plan: Plan, machine: Machine) -> LocalRun:
-        return LocalRun(
-            recipe,
-            plan,
-            machine,
-            self.clock,
-            keep_images=self.into.keep_images,
-            stall_timeout_s=self.settings.stall_timeout,
-            recorder=self.recorder,
-        )
+    @contextlib.contextmanager
+    def _running(
+        self, recipe: Recipe, plan: Plan, facts: Mapping[str, str], *, worked: bool = False
+    ) -> Iterator[LocalRun]:
+        """A session of the engine, recorded and ended whatever comes."""
+        with recording(self.folder.root, fingerprint(dict(facts))) as recorder:
+            run = LocalRun(
+                recipe,
+                plan,
+                this_machine(),
+                self.clock,
+                keep_images=self.into.keep_images,
+                stall_timeout_s=self.settings.stall_timeout,
+                recorder=recorder,
+                worked=worked,
+                tolerant=self.into.retry or self.settings.max_rejected >= 1.0,
+            )
+            try:
+                yield run
+            finally:
+                run.close()
 
     def _facts(self, digest: str) -> dict[str, str]:
         facts = self.recipe.static_facts(self.job.source.describe(), self.job.limit, digest)
@@ -172,8 +175,9 @@ class _Session:
         """What was given, with what the run that is gone on with has settled and found out."""
         text = self.folder.read_state("plan.toml")
         recorded = {} if text is None else values_from_text(text, where="plan.toml")
-        kept = ("batch_size", "precision", "agreement", "row_caps")
-        return {n: recorded[n] for n in kept if n in recorded} | dict(self.saved)
+        kept = ("batch_size", "precision", "agreement")
+        known = {n: cap for n, cap in recorded.pop("row_caps", {}).items() if n in self.recipe.names}
+        return {n: recorded[n] for n in kept if n in recorded} | {"row_caps": known} | dict(self.saved)
 
     def _same_job(self, plan: Plan, record: JobRecord, found: Input) -> Plan:
         """The plan with what the recorded job has settled. Raises JobChanged, naming what differs."""
@@ -198,6 +202,9 @@ class _Session:
             differing = ("input", *differing)
         if differing:
             raise JobChanged(self.folder.root, tuple(sorted(differing)), detail)
+        if found.rows != found.recorded_rows:  # as behind another limit, when changes are accepted
+            detail = f"it has {found.rows} rows where the job has {found.recorded_rows}"
+            raise JobChanged(self.folder.root, ("input",), detail)
         return plan.settled(**settled)
 
     def _extended(self, record: JobRecord, found: Input, committed: Commits) -> JobRecord:
@@ -250,4 +257,4 @@ def _check_ratio(report: RunReport, max_rejected: float, folder: ParquetFolder) 
     """At the end: too many rejects make a finished run a failed one (exit 3). Raises TooManyRejects."""
     if report.rows_rejected > max_rejected * report.rows_in:
         first = f"see {folder.root}/_headrace/rejects"
-        raise TooManyRejects(report.rows_rejected, report.rows_in, max_rejected, first)
+        raise TooManyRejects(report.rows_rejected, report.rows_in, max_rejected, first, folder.root)

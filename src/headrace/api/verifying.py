@@ -45,12 +45,11 @@ class Verification:
 
 @dataclass(frozen=True)
 class _Part:
-    """A part as it was read: its footer, or what is wrong with it. keys: of its rows and of its rejects."""
+    """A part as it was read: its footer, and what is wrong with it."""
 
     number: int
     footer: Footer | None
     problems: tuple[str, ...]
-    keys: tuple[Sequence[str], Sequence[str]] = ((), ())
 
 
 def verify(out: str | Path) -> Verification:

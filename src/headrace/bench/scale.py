@@ -75,6 +75,7 @@ class _Numbers:
     has_images: bool = False
     decodes: bool = False
     remote: bool = False
+    row_a_file: bool = False
     burst_bytes: int = 0
 
     def describe(self) -> dict[str, Any]:
@@ -89,7 +90,7 @@ class _Numbers:
     def digest(self) -> str:
         return str(self.rows)
 
-    def files(self) -> Iterator[tuple[str, int]]:
+    def files(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
         return iter(())
 
     def only(self, keys: Collection[str]) -> _Numbers:

@@ -1,4 +1,4 @@
-"""The command: `headrace run | plan | demo | bench`."""
+"""The command: `headrace run | plan | retry | verify | demo | bench`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,9 @@ def _command() -> int:
         if text := error.format_message().rstrip("."):  # empty when the help was printed instead
             _complain(f"{text}; see headrace --help")
         code = 2
+    except SystemExit as error:  # it would end the run as if it were done
+        _complain(f"code that the run loads called sys.exit({error.code})")
+        code = 1
     except Exception as error:  # noqa: BLE001 - a fault of headrace's own: its traceback, as text that is safe to print
         for line in "".join(traceback.format_exception(error)).splitlines():
             print(f"  {printable(line)}", file=sys.stderr)  # noqa: T201 - its purpose

@@ -36,15 +36,29 @@ def supervised(work: Callable[[], int], told: Callable[[str], None]) -> int:
             return code
         os.close(writing)
         code = os.waitstatus_to_exitcode(_waited(child))
-        with os.fdopen(reading, "rb") as goodbye:
-            if said := goodbye.read(1):
-                return said[0]
+        if (said := _goodbye(reading)) is not None:
+            return said
         if -code in _MEANT:
             told(f"ended by {_name(code)}; run the same command again to go on from here")
             return 128 - code
         os.environ[DIED] = str(child)
         told(f"the process died ({_name(code)}); a new one goes on from there")
     return 1
+
+
+def _goodbye(reading: int) -> int | None:
+    """The exit code that the child left; None when it did not come to that.
+
+    Waits for nobody: processes that its code has forked hold the pipe too.
+    """
+    os.set_blocking(reading, False)
+    try:
+        said = os.read(reading, 1)
+    except BlockingIOError:
+        said = b""
+    finally:
+        os.close(reading)
+    return said[0] if said else None
 
 
 def _name(code: int) -> str:

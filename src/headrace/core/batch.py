@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Sequence
@@ -34,8 +35,16 @@ class Reject:
     @classmethod
     def of(cls, key: str, row: int, stage: str, error: BaseException, original: object = None) -> Reject:
         """The reject of a row that `error` was raised for."""
-        message = str(error) or type(error).__name__
-        return cls(key, row, stage, type(error).__name__, message, _as_bytes(original))
+        return cls(key, row, stage, type(error).__name__, _text(error), _as_bytes(original))
+
+
+def _text(error: BaseException) -> str:
+    """What an error says, as text that can be written: user code may raise anything."""
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - its own __str__ raises
+        said = ""
+    return (said or type(error).__name__).encode(errors="backslashreplace").decode()
 
 
 def _as_bytes(original: object) -> bytes | None:
@@ -45,7 +54,8 @@ def _as_bytes(original: object) -> bytes | None:
         np.save(file, original)
         return file.getvalue()
     if isinstance(original, dict):
-        return json.dumps(original, default=_json_value).encode()
+        with contextlib.suppress(ValueError, RecursionError):  # it holds itself
+            return json.dumps(original, default=_json_value).encode()
     return original if isinstance(original, bytes) else None
 
 

@@ -55,6 +55,11 @@ class Listing(Protocol):
         ...
 
     @property
+    def row_a_file(self) -> bool:
+        """Whether every row is one of `files` and has its key."""
+        ...
+
+    @property
     def burst_bytes(self) -> int:
         """Bytes that can only be read together: the largest row group; 0 where every row is read by itself."""
         ...
@@ -80,8 +85,12 @@ class Listing(Protocol):
         """The first `rows` rows."""
         ...
 
-    def files(self) -> Iterator[tuple[str, int]]:
-        """Key and size in bytes (-1: not known) of the files that the rows come from, in order; none for items."""
+    def files(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+        """Key, size in bytes (-1: not known) and row counts of the files that the rows come from, in order.
+
+        Row counts: of each row group that rows come from, whole also where a limit cuts it; (1,) for a photo. A file
+        whose counts change no longer has its rows where they were. Items have no files.
+        """
         ...
 
     def only(self, keys: Collection[str]) -> Listing:

@@ -10,6 +10,7 @@ HeadraceError
 │   └── MissingExtra    an optional package is not installed
 └── RunError            the run stopped: exit 1
     ├── StageFailed     a stage or the model raised
+    ├── KeepsCrashing   the process died again and again
     ├── StageNotBuilt   a stage's class raised when it was built
     ├── RejectedRow     a row was rejected, and the run was to stop for that
     ├── TooManyRejects  more rows were rejected than allowed: exit 3
@@ -110,6 +111,20 @@ class StageFailed(RunError):
         )
 
 
+class KeepsCrashing(RunError):
+    """The process died again and again without finishing a partition, most often while `step` was at work."""
+
+    def __init__(self, step: str, deaths: int) -> None:
+        super().__init__(step, deaths)
+        self.step, self.deaths = step, deaths
+
+    def __str__(self) -> str:
+        return (
+            f"{self.step}: the process has died {self.deaths} times without finishing a partition; "
+            "mend what crashes there, and run the same command again"
+        )
+
+
 class StageNotBuilt(RunError):
     """A stage's class raised in its constructor; the cause is chained."""
 
@@ -122,18 +137,23 @@ class StageNotBuilt(RunError):
 
 
 class TooManyRejects(RunError):
-    """A run's rejects passed `max_rejected`, the ratio that is taken as a sign of a wrong job: exit 3."""
+    """A run's rejects passed `max_rejected`, the ratio that is taken as a sign of a wrong job: exit 3.
+
+    finished: the output, where all its partitions are done.
+    """
 
     exit_code = 3
 
-    def __init__(self, rejected: int, rows: int, max_rejected: float, first: str) -> None:
-        super().__init__(rejected, rows, max_rejected, first)
+    def __init__(self, rejected: int, rows: int, max_rejected: float, first: str, finished: str = "") -> None:
+        super().__init__(rejected, rows, max_rejected, first, finished)
         self.rejected, self.rows, self.max_rejected, self.first = rejected, rows, max_rejected, first
+        self.finished = finished
 
     def __str__(self) -> str:
+        again = f"headrace retry {self.finished}" if self.finished else "the same command again"
         return (
             f"{self.rejected} of {self.rows} rows rejected, more than --max-rejected {self.max_rejected:g} allows "
-            f"(first: {self.first}); fix the cause, or raise --max-rejected, and run the same command again"
+            f"(first: {self.first}); fix the cause, or raise --max-rejected, and run {again}"
         )
 
 

@@ -21,6 +21,10 @@ class WorkerOutOfMemory(WorkerDied, MemoryError):
     """A worker process was killed, as the kernel does when memory runs out."""
 
 
+class TooManyAtOnce(MemoryError):
+    """More rows than the step now has memory for: split, and nothing else, helps."""
+
+
 _SIGNS = ("out of memory", "failed to allocate memory", "bad_alloc", "cannot allocate memory")
 """As torch, CUDA, ONNX Runtime, the C++ library and the C library say it."""
 

@@ -16,8 +16,8 @@ class JobRecord:
     """The body of job.json.
 
     facts: what was asked, hashed, by name. settled: precision and partition_rows. digests: of each round's listing, as
-    it was last accepted. began_with: the first of them, as the job began. row_a_file: every input file is one row.
-    command: the command line's options, where there was one.
+    it was last accepted. began_with: the first of them, as the job began. row_a_file: every row is a file, with its
+    key. command: the command line's options, where there was one.
     """
 
     facts: Parts

@@ -35,7 +35,7 @@ def draft(recipe: Recipe, settings: Settings, machine: Machine, *, saved: Mappin
         prepare_workers=chosen("prepare_workers", lambda: _prepare_workers(recipe, machine)),
         io_concurrency=chosen("io_concurrency", lambda: _io_concurrency(recipe, machine)),
         queue_bytes=Choice(
-            sizing.queue_bytes(int(memory.value), slot_bytes, remote=remote),
+            sizing.queue_bytes(int(memory.value), slot_bytes, len(recipe.steps), remote=remote),
             f"each queue: {'64 MiB for a remote' if remote else '8 MiB for a local'} source, at least 4 batches",
         ),
         memory_bytes=memory,

@@ -22,13 +22,13 @@ def stage_choice(
     return Choice(f"{kind}:{stage.workers or count}", why, measured)
 
 
-def queue_choice(plan: Plan, batch_bytes: int) -> Choice:
+def queue_choice(plan: Plan, batch_bytes: int, steps: int) -> Choice:
     """Room for at least 4 of the batches that there really are, as far as the memory goes."""
-    wanted = sizing.at_least_4_batches(batch_bytes, int(plan.value("memory_bytes")))
+    wanted = sizing.at_least_4_batches(batch_bytes, int(plan.value("memory_bytes")), steps)
     if plan.queue_bytes.given or int(plan.queue_bytes.value) >= wanted:
         return plan.queue_bytes
     measured = f"{batch_bytes} bytes a batch"
-    return Choice(wanted, f"each queue: 4 batches, at most 1/8 of the memory ({measured})", measured)
+    return Choice(wanted, f"each queue: 4 batches, all queues at most half of the memory ({measured})", measured)
 
 
 def partition_choice(

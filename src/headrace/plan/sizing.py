@@ -49,17 +49,18 @@ def partition_rows(rows: int, rows_per_s: float, batch_size: int, bytes_per_row:
     return -(-rows // batch_size) * batch_size if rows <= min(whole * 1.5, most) else whole
 
 
-def queue_bytes(memory_bytes: int, batch_bytes: int, *, remote: bool) -> int:
+def queue_bytes(memory_bytes: int, batch_bytes: int, steps: int, *, remote: bool) -> int:
     """Bytes each queue may hold: 64 MiB for a remote source, whose answers come late and in bursts, 8 MiB for a local
     one, at most 1/32 of the memory, and at least 4 batches. On a local disk more buys nothing: with 8 and 64 MiB rows/s
     and CPU were the same within the noise (2-core EPYC, MobileNetV2, 3 interleaved runs each)."""
     wanted = min(memory_bytes // 32, (64 if remote else 8) * MIB)
-    return max(wanted, at_least_4_batches(batch_bytes, memory_bytes))
+    return max(wanted, at_least_4_batches(batch_bytes, memory_bytes, steps))
 
 
-def at_least_4_batches(batch_bytes: int, memory_bytes: int) -> int:
-    """Room for 4 batches, within an eighth of the memory; a larger batch passes a queue alone."""
-    return min(4 * batch_bytes, memory_bytes // 8)
+def at_least_4_batches(batch_bytes: int, memory_bytes: int, steps: int) -> int:
+    """Room for 4 batches, the queues (behind reading, preparing and each step) holding half of the memory at most; a
+    larger batch passes a queue alone."""
+    return min(4 * batch_bytes, memory_bytes // (2 * (2 + steps)))
 
 
 def read_ahead_bytes(queue_bytes: int, burst_bytes: int, memory_bytes: int) -> int:

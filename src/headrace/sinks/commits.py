@@ -41,22 +41,39 @@ _Made = TypeVar("_Made")
 @dataclass
 class Known:
     """What is known of the parts that were listed (number, bytes), in their order: whether anything is, accounts
-    [N, 5], and the attempts [N] whose rejects they name (-1: none)."""
+    [N, 5], and the attempts [N] whose rejects they name (-1: none).
+
+    doubtful: the cache contradicts itself. A part that was removed by hand and made anew has its old line's size.
+    """
 
     listed: NDArray[Any]
     mask: NDArray[np.bool_]
     accounts: NDArray[np.int64]
     rejects: NDArray[np.int64]
+    doubtful: NDArray[np.bool_]
 
     @classmethod
     def nothing(cls, listed: NDArray[Any]) -> Known:
         """Of parts that were listed, by number."""
         count = len(listed)
-        return cls(listed, np.zeros(count, bool), np.zeros((count, len(_ACCOUNT)), np.int64), np.full(count, -1))
+        accounts = np.zeros((count, len(_ACCOUNT)), np.int64)
+        return cls(listed, np.zeros(count, bool), accounts, np.full(count, -1), np.zeros(count, bool))
 
     def put(self, at: Any, accounts: Any, rejects: Any) -> None:
         """Adds some: their places, and what is known of them."""
         self.mask[at], self.accounts[at], self.rejects[at] = True, accounts, rejects
+
+    def put_lines(self, at: NDArray[np.int64], accounts: NDArray[np.int64], rejects: NDArray[np.int64]) -> None:
+        """Adds what lines of the cache say; parts of which they say different things are `doubtful`."""
+        new = ~self.mask[at]
+        self.put(at[new], accounts[new], rejects[new])
+        differ = (self.rejects[at] != rejects) | (self.accounts[at] != accounts).any(axis=1)
+        self.doubtful[at[differ]] = True
+
+    def forget(self, numbers: NDArray[np.int64]) -> None:
+        """Takes parts for unknown, so that their footers are read; those that were listed."""
+        at, there = self.places(numbers)
+        self.mask[at[there]] = False
 
     def places(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Where parts stand among those listed, and whether they are there; any place where they are not."""
@@ -109,29 +126,34 @@ class CommitCache:
         self._store.replace(f"{FOLDER}/{self._session}-{self._file:06d}.parquet", encode(table)[0])
 
     def known(self, listed: NDArray[Any], fingerprint: str, *, mend: bool) -> Known:
-        """What it holds of the parts `listed` (number, bytes; by number) that fits their size and the job.
+        """What it holds of the parts `listed` (number, bytes; by number) that fits their size and the job, and does
+        not contradict itself.
 
-        mend: puts short files together, and removes broken ones; only for whoever holds the lock.
+        mend: puts short files together, and removes broken ones and lines that do not count; only for whoever holds
+        the lock.
         """
         known = Known.nothing(listed)
-        names = sorted(name for name, _ in self._store.list(FOLDER))
-        short: dict[str, pa.Table] = {}
-        broken: list[str] = []
+        names = sorted(f"{FOLDER}/{name}" for name, _ in self._store.list(FOLDER))
+        lines: dict[str, int] = {}
+        places: dict[str, NDArray[np.int64]] = {}
         for name, table in zip(names, mapped(self._read, names, self._store.readers), strict=True):
-            if table is None:
-                broken.append(f"{FOLDER}/{name}")
-                continue
-            fits = _fill(known, table, fingerprint)
-            if len(table) < _LINES:
-                short[f"{FOLDER}/{name}"] = table.filter(pa.array(fits))
+            if table is not None:
+                at, fits = _fitting(known, table, fingerprint)
+                columns = {n: table[n].to_numpy()[fits] for n in (*_ACCOUNT, "rejects")}
+                known.put_lines(at[fits], np.column_stack([columns[n] for n in _ACCOUNT]), columns["rejects"])
+                lines[name], places[name] = len(table), at[fits]
+        known.mask &= ~known.doubtful
         if mend:
+            stale = {n for n, at in places.items() if len(at) < lines[n] or known.doubtful[at].any()}
+            short = {n for n, count in lines.items() if count < _LINES}
             with contextlib.suppress(OSError):
-                self._mend(short, broken)
+                self._mend(known, fingerprint, stale | (short if len(short) > _SHORT else set()))
+                self._store.delete(*(name for name in names if name not in lines))
         return known
 
     def numbers(self, fingerprint: str) -> NDArray[np.int64]:
         """The partitions of a job that were published, by what was written of them; ascending."""
-        names = [name for name, _ in self._store.list(FOLDER)]
+        names = [f"{FOLDER}/{name}" for name, _ in self._store.list(FOLDER)]
         tables = [t for t in mapped(self._read, names, self._store.readers) if t is not None]
         lines = pa.concat_tables(tables or [_SCHEMA.empty_table()])
         numbers: NDArray[np.int64] = np.unique(
@@ -142,7 +164,7 @@ class CommitCache:
     def _read(self, name: str) -> pa.Table | None:
         """A file of the cache; None when it is broken."""
         try:
-            data = self._store.read(f"{FOLDER}/{name}")
+            data = self._store.read(name)
             if not intact(data):
                 return None
             table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
@@ -150,25 +172,28 @@ class CommitCache:
             return None
         return table if table.schema.equals(_SCHEMA) else None
 
-    def _mend(self, short: dict[str, pa.Table], broken: list[str]) -> None:
-        if len(short) > _SHORT:
-            lines = pa.concat_tables(short.values())
-            lines = lines.take(np.unique(lines["part"].to_numpy(), return_index=True)[1])
-            for start in range(0, len(lines), _LINES):
-                self._put(lines.slice(start, _LINES))
-                self._file += 1
-            broken = [*broken, *short]
-        self._store.delete(*broken)
+    def _mend(self, known: Known, fingerprint: str, names: set[str]) -> None:
+        """Writes the lines that count of these files anew, one a part, and then removes the files."""
+        kept = []
+        for table in mapped(self._read, sorted(names), self._store.readers):
+            if table is not None:
+                at, fits = _fitting(known, table, fingerprint)
+                fits[fits] = known.mask[at[fits]]
+                kept.append(table.filter(pa.array(fits)))
+        lines = pa.concat_tables([_SCHEMA.empty_table(), *kept])
+        lines = lines.take(np.unique(lines["part"].to_numpy(), return_index=True)[1])
+        for start in range(0, len(lines), _LINES):
+            self._put(lines.slice(start, _LINES))
+            self._file += 1
+        self._store.delete(*names)
 
 
-def _fill(known: Known, table: pa.Table, fingerprint: str) -> NDArray[np.bool_]:
-    """Adds the lines that fit; which those are."""
-    columns = {name: table[name].to_numpy() for name in ("part", "bytes", *_ACCOUNT, "rejects")}
-    at, fits = known.places(columns["part"])
+def _fitting(known: Known, table: pa.Table, fingerprint: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The places of the lines' parts, and which lines fit; no place counts of those that do not."""
+    at, fits = known.places(table["part"].to_numpy())
     fits &= pc.equal(table["fingerprint"], fingerprint).to_numpy()
-    fits[fits] = known.listed["bytes"][at[fits]] == columns["bytes"][fits]
-    known.put(at[fits], np.column_stack([columns[n] for n in _ACCOUNT])[fits], columns["rejects"][fits])
-    return fits
+    fits[fits] = known.listed["bytes"][at[fits]] == table["bytes"].to_numpy()[fits]
+    return at, fits
 
 
 def attempt_of(footer: Footer) -> int:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from headrace.core.batch import Columns, Reject
-from headrace.core.errors import BadOutput
+from headrace.core.errors import BadOutput, WriteFailed
 from headrace.core.partition import Account, Commits, Partition
 from headrace.core.report import RunReport
 from headrace.sinks.commits import CommitCache, Known, attempt_of, mapped
@@ -37,6 +37,7 @@ from headrace.sinks.tables import reject_table, table_of
 JOB_SCHEMA = 2
 _STATE = "_headrace"
 _REJECTS = "_headrace/rejects"
+_KEY = [("part", "i8"), ("attempt", "i8")]
 
 
 def store_at(out: str | Path) -> Store:
@@ -214,15 +215,19 @@ class ParquetFolder:
         """The accounts of the part files there are, from the cache or their footers.
 
         Whoever holds the lock also mends the cache, and removes rejects files that no part names: their writers died
-        before they published. Raises BadOutput on a foreign or broken part, and when the folder cannot be read.
+        before they published, or came second. Raises BadOutput on a foreign or broken part, and when the folder cannot
+        be read.
         """
         try:
             listed = self._listed()
             known = self._cache.known(listed, self.fingerprint, mend=self._is_ours)
+            rejects = self._rejects_keys() if self._is_ours else np.empty(0, _KEY)
+            # A line may be of a part that was removed and made anew: no file goes without its part having been asked.
+            known.forget(known.unnamed(rejects)["part"])
             self._read_footers(listed, known)
             if self._is_ours:
                 self._cache.flush()
-                self._drop_rejects(known)
+                self._drop_rejects(known, known.unnamed(rejects))
         except OSError as error:
             fix = "mend it, and run the same command again"
             raise BadOutput(self.root, f"cannot be read ({error.strerror or error})", fix) from error
@@ -250,10 +255,21 @@ class ParquetFolder:
             if self._is_ours:
                 self._cache.add(int(listed["bytes"][at]), footer)
 
-    def _drop_rejects(self, known: Known) -> None:
+    def _rejects_keys(self) -> NDArray[Any]:
+        """Partition and attempt of the rejects files there are."""
         found = (rejects_key(name) for name, _ in self.store.list(_REJECTS, "part-"))
-        keys = np.fromiter((key for key in found if key is not None), [("part", "i8"), ("attempt", "i8")])
-        self.store.delete(*(f"{_REJECTS}/{rejects_name(*key)}" for key in known.unnamed(keys).tolist()))
+        return np.fromiter((key for key in found if key is not None), _KEY)
+
+    def _drop_rejects(self, known: Known, unnamed: NDArray[Any]) -> None:
+        """Removes rejects files that no part names, and none ever will.
+
+        A flock goes with its process, but a lease does not: a run that lost it may still have the request under way
+        that creates a part. So on an object store the files of a partition stay until it is committed; then that
+        request is refused, however late it comes.
+        """
+        if not self.store.is_local:
+            unnamed = unnamed[known.places(unnamed["part"])[1]]
+        self.store.delete(*(f"{_REJECTS}/{rejects_name(*key)}" for key in unnamed.tolist()))
 
     def footer(self, number: int) -> Footer:
         """What a partition's part says of itself. Raises BadOutput when it is broken or another job's; OSError."""
@@ -280,10 +296,14 @@ class ParquetFolder:
             data, digest = encode(self._uniform(table_of(columns)), footer)
             if rejects:
                 self.store.create(f"{_REJECTS}/{named}", encode(reject_table(rejects))[0])
+            self._held()  # encoding and sending the rejects may have taken longer than the lease
             published = self.store.create(name, data)
             if not published:
                 self._discard(named)
                 return self.footer(partition.number).account
+        except WriteFailed:
+            self._discard(named)
+            raise
         except OSError as error:
             if self.is_local:  # an object may be there though its answer was lost; then it names these rejects
                 self._discard(named)

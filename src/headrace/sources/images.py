@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class ImageListing:
     image_name: str = "image"
     has_images: bool = True
     decodes: bool = True
+    row_a_file: bool = True
     burst_bytes: int = 0
 
     @property
@@ -78,9 +80,9 @@ class ImageListing:
         """The first `rows` files."""
         return replace(self, entries=self.entries[:rows])
 
-    def files(self) -> Iterator[tuple[str, int]]:
-        """Key and size of every file."""
-        return zip(self.entries.keys, self.entries.sizes, strict=True)
+    def files(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+        """Key and size of every file, which is one row."""
+        return zip(self.entries.keys, self.entries.sizes, repeat((1,)))
 
     def only(self, keys: Collection[str]) -> ImageListing:
         """Just the files whose key is in `keys`."""

@@ -60,6 +60,7 @@ class ItemListing:
     image_name: str = _IMAGE
     decodes: bool = False
     remote: bool = False
+    row_a_file: bool = False
     burst_bytes: int = 0
 
     def inside(self, folder: str) -> bool:
@@ -96,7 +97,7 @@ class ItemListing:
         """The first `rows` items."""
         return replace(self, items=self.items[:rows])
 
-    def files(self) -> Iterator[tuple[str, int]]:
+    def files(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
         """None."""
         return iter(())
 

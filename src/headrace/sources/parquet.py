@@ -6,12 +6,14 @@ import hashlib
 import json
 import threading
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 from headrace.core.batch import Cell, Columns, Lost, Rows, joined, objects
 from headrace.core.contracts import Read
@@ -21,6 +23,8 @@ from headrace.sources.listed import list_files
 from headrace.sources.local import LocalFolder
 from headrace.sources.locations import Location
 from headrace.sources.retrying import fault_of, patiently, unreadable
+
+_KEPT = 2  # row groups: rows that are run again, and the originals of those that are rejected again
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,8 @@ class ParquetListing:
     image: str | None
     key_column: str | None
     decodes: bool
+    row_a_file: bool = False
+    loaded: _LoadedGroups = field(default_factory=lambda: _LoadedGroups(), repr=False, compare=False)
 
     @cached_property
     def starts(self) -> list[int]:
@@ -183,10 +189,11 @@ class ParquetListing:
             groups[-1] = replace(groups[-1], rows=left)
         return replace(self, groups=groups)
 
-    def files(self) -> Iterator[tuple[str, int]]:
-        """Key and size of every file that has rows."""
-        numbers = (n for n, _ in groupby(self.groups, lambda g: g.file))
-        return ((self.entries[n].key, self.entries[n].size) for n in numbers)
+    def files(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+        """Key, size and the row groups' row counts of every file that has rows."""
+        for number, groups in groupby(self.groups, lambda g: g.file):
+            entry = self.entries[number]
+            yield entry.key, entry.size, tuple(g.rows_in_file for g in groups)
 
     def only(self, keys: Collection[str]) -> ParquetListing:
         """Just the row groups of the files whose key is in `keys`."""
@@ -196,9 +203,9 @@ class ParquetListing:
     def reads(self, start: int, stop: int, size: int) -> Iterator[Read]:
         """Reads of at most `size` rows; those of one row group share its loading, and it is freed after the last.
 
-        A read may cover two groups, so that `size` alone decides where batches lie.
+        A read may cover two groups, so that `size` alone decides where batches lie. Rows asked for one by one share
+        the loading too: the two groups that were read last stay, until some group's last row is read.
         """
-        loaded = _LoadedGroups(self)
         for first in range(start, stop, size):
             last = min(first + size, stop)
             pieces = []
@@ -207,55 +214,76 @@ class ParquetListing:
                 index = bisect_right(self.starts, position) - 1
                 begin = self.starts[index]
                 end = min(last, self.starts[index + 1])
-                pieces.append((loaded.at(index), position - begin, end - begin))
+                here = self.loaded.at(self, index)  # is held on to until the next one is: it holds the one behind it
+                pieces.append((here, position - begin, end - begin))
                 position = end
             nbytes = sum((b - a) * g.group.nbytes // g.group.rows_in_file for g, a, b in pieces)
-            yield Read(last - first, nbytes, _Load(pieces))
+            yield Read(last - first, nbytes, _Load(self.loaded, pieces))
 
 
 @dataclass(frozen=True, slots=True)
 class _Load:
+    loaded: _LoadedGroups
     pieces: list[tuple[_LoadedGroup, int, int]]
 
     def __call__(self) -> Rows:
-        return joined([group.slice(a, b) for group, a, b in self.pieces])
+        return joined([self._rows(*piece) for piece in self.pieces])
+
+    def _rows(self, group: _LoadedGroup, first: int, last: int) -> Rows:
+        self.loaded.keep(group, moving_on=last == group.group.rows)
+        return group.slice(first, last)
 
 
 class _LoadedGroups:
-    """The row group that reads have come to, and the one after it."""
+    """The row groups of a listing, and of those cut from it, that are in use; for many threads."""
 
-    def __init__(self, listing: ParquetListing) -> None:
-        self._listing = listing
-        self._here: dict[int, _LoadedGroup] = {}
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._in_use: WeakValueDictionary[_Group, _LoadedGroup] = WeakValueDictionary()
+        self._kept: deque[_LoadedGroup] = deque(maxlen=_KEPT)
 
-    def at(self, index: int) -> _LoadedGroup:
-        """The group at `index` of the listing; that before it is let go."""
-        here = self._here.get(index) or _LoadedGroup(self._listing, index)
-        self._here = {index: here, index + 1: here.following} if here.following is not None else {index: here}
-        return here
+    def at(self, listing: ParquetListing, index: int) -> _LoadedGroup:
+        """The group at `index` of the listing, which holds the one behind it; the one in use, if it is."""
+        with self._lock:
+            here = self._of(listing, index)
+            if index + 1 < len(listing.groups):
+                here.following = self._of(listing, index + 1)
+            return here
+
+    def _of(self, listing: ParquetListing, index: int) -> _LoadedGroup:
+        group = listing.groups[index]
+        found = self._in_use.get(group)
+        if found is None:
+            # Of a listing that keeps none: tables in a cycle would outlive it.
+            found = self._in_use[group] = _LoadedGroup(replace(listing, groups=[], loaded=_LoadedGroups()), group)
+        return found
+
+    def keep(self, group: _LoadedGroup, *, moving_on: bool) -> None:
+        """Makes room for a group that is about to be read, and keeps it; moving on, all that are kept are let go."""
+        with self._lock:
+            if moving_on:
+                self._kept.clear()
+                return
+            if group in self._kept:
+                self._kept.remove(group)
+            self._kept.append(group)
 
 
 class _LoadedGroup:
     """A row group, read when the first of its rows is asked for."""
 
-    def __init__(self, listing: ParquetListing, index: int) -> None:
-        self.listing, self.group = listing, listing.groups[index]
-        self._entry = listing.entries[self.group.file]
-        self._index = index
+    def __init__(self, listing: ParquetListing, group: _Group) -> None:
+        self.listing, self.group = listing, group
+        self.following: _LoadedGroup | None = None
+        self._entry = listing.entries[group.file]
         self._lock = threading.Lock()
         self._table: Any = None
         self._lost: Exception | None = None
 
-    @cached_property
-    def following(self) -> _LoadedGroup | None:
-        """The group behind this one."""
-        behind = self._index + 1
-        return _LoadedGroup(self.listing, behind) if behind < len(self.listing.groups) else None
-
     def slice(self, first: int, last: int) -> Rows:
         """Rows `first` to `last` of the group. While another thread is reading it, this one reads the one behind."""
-        if self._lock.locked() and self.following is not None:
-            self.following.load()
+        if self._lock.locked() and (following := self.following) is not None:
+            following.load()
         table = self.load()
         if table is None:
             said = f"row group {self.group.number} cannot be read ({self._lost})"

@@ -21,6 +21,7 @@ class _Derived:
         self.rows = rows
         self.key_name, self.image_name, self.has_images = like.key_name, like.image_name, like.has_images
         self.decodes, self.remote, self.burst_bytes = like.decodes, like.remote, like.burst_bytes
+        self.row_a_file = like.row_a_file
         self._like = like
 
     def inside(self, folder: str) -> bool:
@@ -33,13 +34,13 @@ class JoinedListing(_Derived):
 
     def __init__(self, parts: Sequence[Listing]) -> None:
         super().__init__(parts[0], sum(part.rows for part in parts))
-        self._parts, self._starts = parts, [0, *accumulate(part.rows for part in parts)]
+        self._parts, self._starts = tuple(parts), [0, *accumulate(part.rows for part in parts)]
 
     def digest(self) -> str:
         """sha256 over the parts' digests."""
         return hashlib.sha256("".join(part.digest() for part in self._parts).encode()).hexdigest()
 
-    def files(self) -> Iterator[tuple[str, int]]:
+    def files(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
         """The parts' files, one part behind the other."""
         return chain.from_iterable(part.files() for part in self._parts)
 
@@ -62,10 +63,16 @@ class JoinedListing(_Derived):
 
 @dataclass(frozen=True, slots=True)
 class _Together:
-    reads: list[Read]
+    """Rows of a listing, in runs that stand side by side; each is enumerated only now, and let go when it is read."""
+
+    whole: Listing
+    runs: list[tuple[int, int]]
 
     def __call__(self) -> Rows:
-        return joined([read.load() for read in self.reads])
+        return joined([read.load() for read in self.reads()])
+
+    def reads(self) -> Iterator[Read]:
+        return chain.from_iterable(self.whole.reads(first, last, last - first) for first, last in self.runs)
 
 
 class SelectedListing(_Derived):
@@ -79,7 +86,7 @@ class SelectedListing(_Derived):
         """sha256 over the whole listing's digest and the rows' numbers."""
         return hashlib.sha256(self._whole.digest().encode() + self._selected.tobytes()).hexdigest()
 
-    def files(self) -> Iterator[tuple[str, int]]:
+    def files(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
         """None of its own."""
         return iter(())
 
@@ -94,11 +101,7 @@ class SelectedListing(_Derived):
     def reads(self, start: int, stop: int, size: int) -> Iterator[Read]:
         """Reads of at most `size` rows, gathered from wherever they stand."""
         for first in range(start, stop, size):
-            reads = list(chain.from_iterable(self._runs(first, min(first + size, stop))))
-            yield Read(sum(r.rows for r in reads), sum(r.nbytes for r in reads), _Together(reads))
-
-    def _runs(self, first: int, last: int) -> Iterator[Iterator[Read]]:
-        """The reads of each run of rows that stand side by side."""
-        rows = self._selected[first:last]
-        for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
-            yield self._whole.reads(int(run[0]), int(run[-1]) + 1, len(run))
+            rows = self._selected[first : min(first + size, stop)]
+            runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
+            together = _Together(self._whole, [(int(run[0]), int(run[-1]) + 1) for run in runs])
+            yield Read(len(rows), sum(read.nbytes for read in together.reads()), together)

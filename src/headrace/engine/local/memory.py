@@ -11,7 +11,7 @@ class MemoryBudget:
     """Bytes that many threads may hold together. What is larger than the whole budget passes alone."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._held = self.peak_bytes = 0
         self._changed = threading.Condition()
 
@@ -19,7 +19,7 @@ class MemoryBudget:
     def hold(self, nbytes: int) -> Iterator[None]:
         """Around work that needs `nbytes`; waits for others to let go. Not to be nested."""
         with self._changed:
-            while self._held and self._held + nbytes > self._limit_bytes:
+            while self._held and self._held + nbytes > self.limit_bytes:
                 self._changed.wait()
             self._held += nbytes
             self.peak_bytes = max(self.peak_bytes, self._held)

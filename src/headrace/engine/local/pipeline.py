@@ -137,7 +137,7 @@ class Pipeline:
                 assert pending.ticket is not None
                 target.fill(pending.ticket, batch, batch.nbytes())
 
-    def _stalled(self, name: str, piece: Piece, error: WorkerStalled, _batch: Batch | None) -> None:
+    def _stalled(self, name: str, piece: Piece, error: WorkerStalled, _batch: Batch | None, _thread: int) -> None:
         """Reading and decoding cannot be given to another thread: what hangs there would hang it too."""
         self.fail(self._located(name, piece, error))
 
@@ -160,6 +160,7 @@ class Pipeline:
                     return
                 taken = None
                 done = through(work, batch, ticket)
+                salvage.release(batch, done)
                 target.fill(ticket, done, done.nbytes())
 
         def through(work: Work, batch: Batch, ticket: Ticket[Batch]) -> Batch:
@@ -169,9 +170,11 @@ class Pipeline:
                 with self._stalls.call(step.name, partial(given_up, (batch, ticket))) as call:
                     return salvage(call.timed(work), batch)
 
-        def given_up(taken: tuple[Batch, Ticket[Batch]], error: WorkerStalled, stuck: Batch | None) -> None:
+        def given_up(
+            taken: tuple[Batch, Ticket[Batch]], error: WorkerStalled, stuck: Batch | None, thread: int
+        ) -> None:
             try:
-                salvage.died(stuck or taken[0], error)
+                salvage.given_up(stuck or taken[0], error, thread)
             except HeadraceError as failed:
                 self.fail(failed)
             else:

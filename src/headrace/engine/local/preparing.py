@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from headrace.core.batch import Batch, Cell, Reject, Rows, joined
-from headrace.core.contracts import Decoder, Listing, Read
+from headrace.core.contracts import Decoder, Listing, Pixels, Read
 from headrace.core.partition import Partition
 from headrace.engine.local.buffers import TensorPool
 from headrace.engine.local.memory import MemoryBudget
@@ -154,12 +154,13 @@ class Preparer:
             try:
                 if (crashes := self._suspects.get((row, row), 0)) > 1:
                     raise crashed(crashes)
-                held = self._memory.hold(_COPIES * self._decoder.pixel_bytes(cell))
-                with held, self._recorder.in_hand(_NAME, row, row):
-                    if tensor is not None:
-                        self._decoder.decode_into(cell, tensor[offset + place])
-                    else:
-                        decoded.append(self._decoder.decode(cell))
+                slot = None if tensor is None else tensor[offset + place]
+                try:
+                    pixels = self._decoded(cell, slot, row, _COPIES * self._decoder.pixel_bytes(cell))
+                except MemoryError:  # its neighbours' fault perhaps: once more, while nothing else is decoded
+                    pixels = self._decoded(cell, slot, row, self._memory.limit_bytes)
+                if pixels is not None:
+                    decoded.append(pixels)
             except Exception as error:  # noqa: BLE001 - a decoder may raise anything over a broken file; it is recorded
                 stage = "read" if isinstance(cell, Exception) else "decode"
                 rejects.append(Reject.of(rows.keys[i], row, stage, error, cell))
@@ -168,6 +169,14 @@ class Preparer:
         if tensor is not None:
             return Part(Rows(kept.keys, kept.columns, kept.cells if self._keep_cells else None), good, rejects)
         return Part(Rows(kept.keys, kept.columns | {self._image_name: as_column(decoded)}), good, rejects)
+
+    def _decoded(self, cell: Cell, slot: Pixels | None, row: int, nbytes: int) -> Pixels | None:
+        """The whole image, or nothing where there is a slot to decode it into."""
+        with self._memory.hold(nbytes), self._recorder.in_hand(_NAME, row, row):
+            if slot is None:
+                return self._decoder.decode(cell)
+            self._decoder.decode_into(cell, slot)
+            return None
 
 
 def prepared(preparer: Preparer | None, rows: Rows, pending: Pending, offset: int) -> Part:

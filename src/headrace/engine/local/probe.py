@@ -10,13 +10,14 @@ from functools import partial
 from headrace.core.batch import Batch, Rows, joined
 from headrace.core.contracts import Listing
 from headrace.core.errors import HeadraceError
+from headrace.core.faults import WorkerStalled
 from headrace.core.partition import Partition
 from headrace.engine.local.gil import held_ratio
 from headrace.engine.local.meters import StageMeter
 from headrace.engine.local.places import located
 from headrace.engine.local.preparing import Pending, Preparer, prepared
 from headrace.engine.local.salvage import Salvage
-from headrace.engine.local.stalls import within
+from headrace.engine.local.stalls import timely, within
 from headrace.engine.local.steps import MapStep, Step, Work, opened
 
 
@@ -45,21 +46,28 @@ def first_batch(
     rows = min(rows, partition.rows)
     with _metered(meters["read"], rows) as read_clock:
         try:
-            read = joined([r.load() for r in listing.reads(partition.start, partition.start + rows, rows)])
+            reads = list(listing.reads(partition.start, partition.start + rows, rows))
+            read = timely("read", stall_timeout_s, lambda: joined([r.load() for r in reads]))
         except HeadraceError:
             raise
         except Exception as error:
             raise located("read", partition.number, 0, rows, [], error) from error
+    pending = Pending(partition, 0, rows, 1, rows == partition.rows)
     with _metered(meters["prepare"], rows) as prepare_clock:
-        batch = _prepared(Pending(partition, 0, rows, 1, rows == partition.rows), read, preparer)
+        try:
+            batch = timely("prepare", stall_timeout_s, lambda: _prepared(pending, read, preparer))
+        except WorkerStalled as error:
+            raise located("prepare", partition.number, 0, rows, read.keys, error) from error
     seconds = {"read": read_clock.seconds, "prepare": prepare_clock.seconds}
     held: dict[str, float] = {}
     nbytes = batch.nbytes()
     for step in steps:
         work = _worker(step, stall_timeout_s)
         with _metered(meters[step.name], len(batch.keys)) as clock:
-            salvaged = partial(salvages[step.name], work, batch)
-            batch, held[step.name] = _done(salvaged, measured=isinstance(step, MapStep))
+            salvage = salvages[step.name]
+            done, held[step.name] = _done(partial(salvage, work, batch), measured=isinstance(step, MapStep))
+        salvage.release(batch, done)
+        batch = done
         seconds[step.name] = clock.seconds
         nbytes = max(nbytes, batch.nbytes())
     return Probed(batch, seconds, held, nbytes)
@@ -74,10 +82,10 @@ def _prepared(pending: Pending, read: Rows, preparer: Preparer | None) -> Batch:
 
 
 def _worker(step: Step, stall_timeout_s: float) -> Work:
-    """One worker of `step`; a user's is watched, and is the one that the run goes on with: a class is built once a
+    """One worker of `step`, which is watched; a user's is the one that the run goes on with: a class is built once a
     worker."""
     if not isinstance(step, MapStep):
-        return opened(step)
+        return within(step.name, stall_timeout_s, partial(opened, step), lambda: None)
     if step.times_itself:
         step.opened.append(work := opened(step))
         return work
@@ -86,7 +94,7 @@ def _worker(step: Step, stall_timeout_s: float) -> Work:
         step.opened[:] = [opened(step)]
         return step.opened[0]
 
-    return within(step.name, stall_timeout_s, open_kept)
+    return within(step.name, stall_timeout_s, open_kept, step.opened.clear)
 
 
 def _done(run: Callable[[], Batch], *, measured: bool) -> tuple[Batch, float]:

@@ -17,6 +17,7 @@ import cloudpickle
 
 from headrace.core.batch import Columns
 from headrace.core.contracts import Stage
+from headrace.core.errors import StageNotBuilt
 from headrace.core.faults import WorkerDied, WorkerOutOfMemory, WorkerStalled
 from headrace.engine.local.channel import Channel
 from headrace.engine.local.queues import Closed
@@ -49,8 +50,7 @@ class ProcessWorker:
             if self._closed:
                 raise Closed
             if self._running is None:
-                self._running = _Running(self._stage)
-                self.wait_built()
+                self._running = self._rebuilt()
             try:
                 self._running.send(columns, self.name)
                 result, cpu_s = self._running.reply(self.name, self._stall_timeout_s)
@@ -62,6 +62,19 @@ class ProcessWorker:
                 raise
         self.cpu_s += cpu_s
         return result  # type: ignore[no-any-return]
+
+    def _rebuilt(self) -> _Running:
+        """A process in place of one that died. Raises StageNotBuilt: that its class cannot be built again is no row's
+        fault."""
+        running = _Running(self._stage)
+        try:
+            running.reply(self.name, self._stall_timeout_s)
+        except Exception as error:
+            running.process.kill()
+            running.process.wait()
+            running.close()
+            raise StageNotBuilt(self.name, f"{type(error).__name__}: {error}") from error
+        return running
 
     def hang_up(self) -> None:
         """Closes the pipe, upon which the process ends; kills it if it is in the middle of a batch. May be called
@@ -115,7 +128,9 @@ class _Running:
 
     def reply(self, name: str, timeout_s: float) -> tuple[Any, float]:
         """The answer, and the CPU seconds it took. Raises what the stage raised, WorkerDied, WorkerStalled."""
-        if timeout_s < float("inf") and not select.select([self._files[1]], [], [], timeout_s)[0]:
+        answered = select.poll()
+        answered.register(self._files[1], select.POLLIN)
+        if timeout_s < float("inf") and not answered.poll(1000 * timeout_s):
             raise self._stalled(name, timeout_s)
         try:
             kind, value, detail = self._replies.receive(copy=True)

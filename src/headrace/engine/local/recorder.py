@@ -20,13 +20,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from headrace.core.errors import StageFailed
+from headrace.core.errors import KeepsCrashing
 from headrace.core.faults import WorkerDied
 
 DIED = "HEADRACE_DIED"
 """Set in the environment to the process that died without a goodbye, by who started it and starts it again."""
 
-_SLOT = struct.Struct("<B47sqq")  # in hand or not, the step, the first and the last row of the listing
+_NAME_BYTES = 47
+_SLOT = struct.Struct(f"<B{_NAME_BYTES}sqq")  # in hand or not, the step, the first and the last row of the listing
 _SLOTS = 1024
 _HOPELESS = 24  # deaths without a part published between them; to find one row of 64 takes 9
 
@@ -43,6 +44,12 @@ class Unrecorded:
     def suspects(self, _step: str) -> Mapping[tuple[int, int], int]:
         """None."""
         return {}
+
+    def abandon(self, _thread: int) -> None:
+        """Lets nobody wait any more for a thread that is left behind."""
+
+    def check(self) -> None:
+        """Raises KeepsCrashing when the process does."""
 
     def published(self) -> None:
         """A part was published: the run gets on."""
@@ -93,33 +100,39 @@ class Recorder(Unrecorded):
         self._suspects_path.write_text(json.dumps(body))
 
     def check(self) -> None:
-        """Raises StageFailed when the process keeps dying, whatever is left out."""
+        """Raises KeepsCrashing when the process does, whatever is left out."""
         if self._deaths >= _HOPELESS:
-            (step, first, last), _ = max(self._suspects.items(), key=lambda item: item[1])
-            what = f"the process has died {self._deaths} times without finishing a partition"
-            self._deaths = 0  # whoever runs it again has mended something
+            deaths, self._deaths = self._deaths, 0  # whoever runs it again has mended something
             self._remember()
-            raise StageFailed(step, 0, first, last - first + 1, "?", what)
+            step = max(self._suspects, key=lambda span: self._suspects[span], default=("?", 0, 0))[0]
+            raise KeepsCrashing(step, deaths)
 
     def suspects(self, step: str) -> Mapping[tuple[int, int], int]:
         """How many crashes rows of a step were in hand at, by their first and last row.
 
         A part of what has crashed twice counts once more: the next crash is its second.
         """
-        own = {(first, last): n for (name, first, last), n in self._suspects.items() if name == step}
+        own = {(first, last): n for (name, first, last), n in self._suspects.items() if name == _kept(step)}
         inside = {s for s in own for t, n in own.items() if n > 1 and s != t and t[0] <= s[0] and s[1] <= t[1]}
         return {span: n + (span in inside) for span, n in own.items()}
 
     @contextlib.contextmanager
     def in_hand(self, step: str, first: int, last: int) -> Iterator[None]:
         """Around work on rows `first` to `last` (inclusive). Suspects are worked on while nothing else is."""
-        with self._gate.passed(alone=(step, first, last) in self._suspects) if self._gate else _OPEN:
-            slot = self._slot()
-            _SLOT.pack_into(self._map, slot, 1, step.encode()[:47], first, last)
-            try:
-                yield
-            finally:
-                self._map[slot] = 0
+        if self._gate is not None:
+            self._gate.enter(alone=(_kept(step), first, last) in self._suspects)
+        slot = self._slot()
+        _SLOT.pack_into(self._map, slot, 1, step.encode()[:_NAME_BYTES], first, last)
+        try:
+            yield
+        finally:
+            self._map[slot] = 0
+            self.abandon(threading.get_ident())
+
+    def abandon(self, thread: int) -> None:
+        """Lets nobody wait any more for a thread that is left behind."""
+        if self._gate is not None:
+            self._gate.leave(thread)
 
     def _slot(self) -> int:
         try:
@@ -146,39 +159,48 @@ class Recorder(Unrecorded):
 
 
 class _Gate:
-    """Many may pass together, or one alone."""
+    """Many may pass together, or one alone; by thread, so that one that is left behind can be taken out."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._inside = 0
-        self._alone = False
+        self._inside: dict[int, bool] = {}
 
-    @contextlib.contextmanager
-    def passed(self, *, alone: bool) -> Iterator[None]:
+    def enter(self, *, alone: bool) -> None:
+        """Waits until nobody is inside, or, not `alone`, nobody who is alone."""
         with self._changed:
-            while self._alone or (alone and self._inside):
+            while any(self._inside.values()) or (alone and self._inside):
                 self._changed.wait()
-            self._inside += 1
-            self._alone = alone
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._alone = False
-                self._changed.notify_all()
+            self._inside[threading.get_ident()] = alone
+
+    def leave(self, thread: int) -> None:
+        """Takes a thread out, if it is inside."""
+        with self._changed:
+            self._inside.pop(thread, None)
+            self._changed.notify_all()
 
 
-def recorder_of(out: str) -> Unrecorded:
-    """The recorder of an output, in the user's cache; none where that cannot be written. Raises StageFailed when its
-    runs keep crashing."""
+@contextlib.contextmanager
+def recording(out: str, job: str) -> Iterator[Unrecorded]:
+    """The recorder of a job's runs into an output, in the user's cache; none where that cannot be written.
+
+    Raises KeepsCrashing when they do.
+    """
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    name = hashlib.sha256(os.fsencode(out) + b"\0" + job.encode()).hexdigest()[:16]
+    recorder, done = Unrecorded(), False
+    with contextlib.suppress(OSError):
+        recorder = Recorder(Path(root) / "headrace" / "flights" / name)
     try:
-        recorder = Recorder(Path(root) / "headrace" / "flights" / hashlib.sha256(os.fsencode(out)).hexdigest()[:16])
-    except OSError:
-        return Unrecorded()
-    recorder.check()
-    return recorder
+        recorder.check()
+        yield recorder
+        done = True
+    finally:
+        recorder.close(done=done)
+
+
+def _kept(step: str) -> str:
+    """A step's name as a slot keeps it."""
+    return step.encode()[:_NAME_BYTES].decode(errors="replace")
 
 
 def crashed(times: int) -> WorkerDied:

@@ -28,6 +28,7 @@ from headrace.engine.local.probe import Probed, first_batch
 from headrace.engine.local.processes import ProcessWorker, end_workers
 from headrace.engine.local.recorder import Unrecorded
 from headrace.engine.local.salvage import Salvage
+from headrace.engine.local.stalls import timely
 from headrace.engine.local.steps import FitStep, InferStep, MapStep, Step
 from headrace.engine.local.watch import watch
 from headrace.plan import sizing
@@ -39,6 +40,7 @@ from headrace.plan.settling import partition_choice, queue_choice, stage_choice
 
 _log = logging.getLogger("headrace")
 
+_LOADING = 10  # times as long as a call may loading take, with all that is tried first
 _STOP_S = 1.2  # how long a stop waits for threads; they are daemons, and what they hold is not committed
 
 
@@ -55,9 +57,11 @@ class LocalRun:
         keep_images: bool = False,
         stall_timeout_s: float,
         recorder: Unrecorded | None = None,
+        worked: bool = False,
+        tolerant: bool = False,
     ) -> None:
         self.recipe, self.plan, self.machine, self.clock = recipe, plan, machine, clock
-        self._recorder = recorder or Unrecorded()
+        self._recorder, self._worked, self._tolerant = recorder or Unrecorded(), worked, tolerant
         self._stall_timeout_s = stall_timeout_s
         self.output = Written(recipe.listing.key_name, recipe.listing.image_name, keep_images)
         self._steps: list[Step] = []
@@ -116,20 +120,23 @@ class LocalRun:
         if self.plan.partition_rows.open:
             choice = self._partition_choice(self._probed)
             self.plan = self.plan.settled(partition_rows=choice)
-        self.plan = self.plan.settled(queue_bytes=queue_choice(self.plan, self._probed.nbytes))
+        self.plan = self.plan.settled(queue_bytes=queue_choice(self.plan, self._probed.nbytes, len(self._steps)))
         return self.plan
 
     def _load(self) -> Session:
         """The model, loaded as the plan says or as measuring finds best. Raises HeadraceError."""
         try:
-            self.plan, session = load_model(self.recipe, self.plan, self.machine, self.clock)
-            if self.plan.batch_size.open:
-                self.plan, session = climb(self.recipe, self.plan, session, self.machine, self.clock)
+            self.plan, session = timely("infer", _LOADING * self._stall_timeout_s, self._tried)
         except HeadraceError:
             raise
         except Exception as error:
             raise StageNotBuilt("infer", f"{type(error).__name__}: {error}") from error
         return session
+
+    def _tried(self) -> tuple[Plan, Session]:
+        """The model in the precision and for the batch size that measuring finds best."""
+        plan, session = load_model(self.recipe, self.plan, self.machine, self.clock)
+        return climb(self.recipe, plan, session, self.machine, self.clock) if plan.batch_size.open else (plan, session)
 
     def _load_for(self, rows: int) -> Session:
         """The model as it was settled, for batches of `rows`."""
@@ -183,9 +190,17 @@ class LocalRun:
         for built in self._steps:
             saved = self.plan.row_caps.get(built.name)
             cap = None if saved is None else int(saved.value)
-            self._salvages[built.name] = Salvage(built, recipe.listing, pool, self._recorder, cap)
+            self._salvages[built.name] = Salvage(
+                built,
+                recipe.listing,
+                pool,
+                self._recorder,
+                cap=cap,
+                worked=self._worked,
+                tolerant=self._tolerant,
+            )
             if cap is not None:
-                built.shrink(cap)
+                built.resize(cap)
         names = [("read", int(self.plan.value("io_concurrency"))), ("prepare", int(self.plan.value("prepare_workers")))]
         self.meters = {n: StageMeter(n, w) for n, w in [*names, *((s.name, s.workers) for s in self._steps)]}
 

@@ -11,15 +11,20 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from types import TracebackType
+from typing import TypeVar
 
 from headrace.core.batch import Batch
 from headrace.core.faults import WorkerStalled
 from headrace.engine.local.queues import Closed
 from headrace.engine.local.steps import Work
 
-OnGivenUp = Callable[[WorkerStalled, Batch | None], None]
-"""Told of a call that took too long, and of the batch, or part of one, that it was stuck with."""
+OnGivenUp = Callable[[WorkerStalled, Batch | None, int], None]
+"""Told of a call that took too long, the batch, or part of one, that it was stuck with, and its thread."""
+
+_NEVER = float("inf")
+_Result = TypeVar("_Result")
 
 
 class GivenUp(Closed):
@@ -35,7 +40,7 @@ class Call:
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self._over = False
-        self.since = time.monotonic()
+        self.since = time.monotonic()  # its work has begun; `_NEVER` while none is being done
 
     def __enter__(self) -> Call:
         self._calls.add(self)
@@ -59,8 +64,10 @@ class Call:
             try:
                 return work(batch)
             finally:
+                self.since = _NEVER
                 self._check()
 
+        self.since = _NEVER
         return call
 
     def _check(self) -> None:
@@ -74,7 +81,7 @@ class Call:
                 return
             self._over = True
             self._calls.discard(self)
-        self._on_give_up(stalled(self._name, self._thread, timeout_s), self._batch)
+        self._on_give_up(stalled(self._name, self._thread, timeout_s), self._batch, self._thread)
 
 
 class StallWatch:
@@ -91,10 +98,16 @@ class StallWatch:
 
     def watch(self) -> None:
         """Watches until it is stopped."""
-        while not self._stopped.wait(min(1.0, self._timeout_s / 4)):
-            late = time.monotonic() - self._timeout_s
+        tick_s = min(1.0, self._timeout_s / 4)
+        before = time.monotonic()
+        while not self._stopped.wait(tick_s):
+            now = time.monotonic()
+            if (paused_s := now - before - tick_s) > tick_s:  # the whole process was stopped: nobody is late for that
+                for call in tuple(self._calls):
+                    call.since += paused_s
+            before = now
             for call in tuple(self._calls):
-                if call.since < late:
+                if call.since < now - self._timeout_s:
                     call.give_up(self._timeout_s)
 
     def stop(self) -> None:
@@ -109,28 +122,37 @@ def stalled(name: str, thread: int, timeout_s: float) -> WorkerStalled:
     return WorkerStalled(f"{name} gave no answer for {timeout_s:g} s (--stall-timeout); it is stuck in:\n{stack}")
 
 
-def within(name: str, timeout_s: float, open_work: Callable[[], Work]) -> Work:
-    """A worker whose calls run in threads of their own, and which is opened anew after one was given up."""
+def timely(name: str, timeout_s: float, call: Callable[[], _Result]) -> _Result:
+    """What `call` returns, in a thread that is left behind when it takes too long. Raises WorkerStalled."""
+    answer: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - a worker's boundary; the caller raises it
+            answer.set_exception(error)
+
+    thread = threading.Thread(target=run, name=f"headrace-{name}-first", daemon=True)
+    thread.start()
+    thread.join(min(timeout_s, threading.TIMEOUT_MAX))
+    if thread.is_alive():
+        assert thread.ident is not None
+        raise stalled(name, thread.ident, timeout_s)
+    return answer.result()
+
+
+def within(name: str, timeout_s: float, open_work: Callable[[], Work], dropped: Callable[[], None]) -> Work:
+    """A worker each of whose calls is `timely`; after one was not, `dropped` is told, and it is opened anew."""
     work: list[Work] = [open_work()]
 
     def call(batch: Batch) -> Batch:
-        answer: Future[Batch] = Future()
         if not work:
             work.append(open_work())
-
-        def run() -> None:
-            try:
-                answer.set_result(work[0](batch))
-            except BaseException as error:  # noqa: BLE001 - a worker's boundary; the caller raises it
-                answer.set_exception(error)
-
-        thread = threading.Thread(target=run, name=f"headrace-{name}-first", daemon=True)
-        thread.start()
-        thread.join(timeout_s if timeout_s < threading.TIMEOUT_MAX else None)
-        if thread.is_alive():
-            assert thread.ident is not None
+        try:
+            return timely(name, timeout_s, partial(work[0], batch))
+        except WorkerStalled:
             work.clear()
-            raise stalled(name, thread.ident, timeout_s)
-        return answer.result()
+            dropped()
+            raise
 
     return call

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from headrace.core.batch import Batch, Columns, Reject, end_to_end
 from headrace.core.contracts import BatchFunction, Decoder, Inference, Request, Session, Stage
 from headrace.core.errors import BadInput, HeadraceError, StageNotBuilt
-from headrace.core.faults import WrongAnswer
+from headrace.core.faults import TooManyAtOnce, WrongAnswer
 from headrace.engine.local.buffers import TensorPool, padded
 from headrace.engine.local.preparing import as_column
 
@@ -41,12 +41,17 @@ class Step(Protocol):
         """Whether its work ends itself when it takes too long."""
         ...
 
+    @property
+    def divisible(self) -> bool:
+        """Whether its work on parts of a batch is its work on the batch."""
+        ...
+
     def open(self) -> Work:
         """One worker, used by one thread."""
         ...
 
-    def shrink(self, rows: int) -> None:
-        """From now on at most `rows` rows come at once."""
+    def resize(self, rows: int | None) -> None:
+        """From now on at most `rows` rows come at once; None: as many as at first."""
         ...
 
 
@@ -60,10 +65,11 @@ class InferStep:
     reload: Callable[[int], Session]
     workers: int = field(init=False)
     times_itself: bool = False
+    divisible: bool = True
     _loading: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.workers = self.session.streams
+        self.workers, self._first_capacity = self.session.streams, self.session.capacity
 
     @property
     def threads(self) -> int:
@@ -74,11 +80,14 @@ class InferStep:
         """A request of its own."""
         return _Inferring(self)
 
-    def shrink(self, rows: int) -> None:
+    def resize(self, rows: int | None) -> None:
         """Loads the model for batches of `rows`, where it was loaded for a fixed number of them."""
+        if self._first_capacity is None:
+            return
+        wanted = self._first_capacity if rows is None else min(rows, self._first_capacity)
         with self._loading:
-            if self.session.capacity is not None and self.session.capacity > rows:
-                self.session = self.reload(rows)
+            if self.session.capacity != wanted:
+                self.session = self.reload(wanted)
 
 
 class _Inferring:
@@ -95,7 +104,7 @@ class _Inferring:
         tensor, rows, capacity = batch.tensor, len(batch.keys), self._session.capacity
         assert tensor is not None
         if capacity is not None and rows > capacity:  # another thread has just shrunk it: split as it was
-            raise MemoryError(f"{rows} rows are more than the {capacity} that there was memory for")
+            raise TooManyAtOnce(f"{rows} rows are more than the {capacity} that there was memory for")
         if capacity is not None and len(tensor) != capacity:
             tensor = padded(tensor[:rows], capacity)
         # Without a row too: the outputs then give the columns their types.
@@ -123,6 +132,7 @@ class FitStep:
     name: str = "fit"
     keep: bool = False
     times_itself: bool = False
+    divisible: bool = False  # its tensor is one
 
     @property
     def threads(self) -> int:
@@ -133,7 +143,7 @@ class FitStep:
         """Any thread may run it."""
         return self._fit
 
-    def shrink(self, rows: int) -> None:
+    def resize(self, rows: int | None) -> None:
         """It works row by row."""
 
     def _fit(self, batch: Batch) -> Batch:
@@ -177,6 +187,7 @@ class MapStep:
     workers: int = 1
     opened: list[Work] = field(default_factory=list)
     times_itself: bool = False
+    divisible: bool = True
     _empty: Columns | None = field(init=False, default=None)
 
     @property
@@ -195,7 +206,7 @@ class MapStep:
         """A worker around `call`, which shall not change what it is given."""
         return partial(self._run, call)
 
-    def shrink(self, rows: int) -> None:
+    def resize(self, rows: int | None) -> None:
         """It takes whatever comes."""
 
     def _run(self, call: BatchFunction, batch: Batch) -> Batch:
