@@ -144,3 +144,17 @@ def test_interrupt_leaves_whole_parts_and_exits_130(tmp_path: Path) -> None:
     assert err == "headrace: interrupted; run the same command again to go on from here\n"
     assert [pq.read_metadata(p).num_rows for p in sorted(Path("preds").glob("*.parquet"))] == [2, 2, 2]
     assert list(Path("preds/_headrace/tmp").glob("*")) == []
+
+
+def test_plain_run_imports_no_pandas(photos: Path) -> None:
+    code = f"""
+import sys
+from headrace.cli import main
+sys.argv = ["headrace", "run", {str(photos)!r}, "--model", {str(MODEL)!r}, "--out", "preds", "--json"]
+try:
+    main()
+except SystemExit as ended:
+    assert ended.code == 0
+assert "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

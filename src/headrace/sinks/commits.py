@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from headrace.core.partition import Account
 from headrace.sinks.footers import Footer, encode, intact, rejects_key
 from headrace.sinks.stores import Store
+from headrace.sinks.tables import table_of
 
 FOLDER = "_headrace/commits"
 _LINES = 4096  # in a file: 10^6 commits are 250 of them, some 0.5 MB each
@@ -115,9 +116,12 @@ class CommitCache:
                 self._write()
 
     def _write(self) -> None:
-        columns = dict(zip(_SCHEMA.names, zip(*self._lines, strict=True), strict=True))
+        columns = zip(_SCHEMA, zip(*self._lines, strict=True), strict=True)
+        # Not pa.table(): from lists it imports pandas where that is installed, 0.2 s of a short run.
+        table = table_of({f.name: np.array(c, "O" if f.type == pa.string() else "i8") for f, c in columns})
+        assert table.schema.equals(_SCHEMA), table.schema
         with contextlib.suppress(OSError):  # only a cache: the parts are published
-            self._put(pa.table(columns, schema=_SCHEMA))
+            self._put(table)
         self._unwritten, self._written_s = 0, time.monotonic()
         if len(self._lines) >= _LINES:
             self._lines, self._file = [], self._file + 1
