@@ -201,6 +201,7 @@ def bucket(endpoint: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Iterat
     resource = boto3.resource("s3")
     bucket = resource.Bucket("photos")
     bucket.create()
+    bucket.objects.delete()  # all of moto's servers in a process hold the same buckets
     yield bucket
     if bucket.creation_date is not None:
         bucket.objects.delete()
