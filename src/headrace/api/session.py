@@ -22,7 +22,7 @@ from headrace.job.fingerprint import changed, fingerprint, fingerprint_parts
 from headrace.job.job import Job, Settings
 from headrace.job.record import JobRecord
 from headrace.plan.draft import draft, unmeasured
-from headrace.plan.machine import this_machine
+from headrace.plan.machine import Machine, this_machine
 from headrace.plan.plan import Choice, Plan, values_from_text
 from headrace.plan.recipe import Recipe, make_recipe
 from headrace.sinks.parquet import ParquetFolder
@@ -77,7 +77,7 @@ def write_job(
         recorded = None if into.overwrite else folder.read_job()
         if recorded is None and into.retry:
             raise BadOutput(folder.root, "holds no job to retry", "name the folder that a run has written")
-        session = _Session(job, settings, into, recipe, folder, saved, on_progress, clock)
+        session = _Session(job, settings, into, recipe, folder, saved, on_progress, clock, this_machine())
         outcome = session.begin() if recorded is None else session.go_on(recorded)
     _check_ratio(outcome.report, settings.max_rejected, folder)
     return outcome
@@ -95,12 +95,13 @@ class _Session:
     saved: Mapping[str, Any]
     on_progress: OnProgress | None
     clock: RunClock
+    machine: Machine
 
     def begin(self) -> Outcome:
         """Runs the job from its first row."""
-        machine, listing = this_machine(), self.recipe.listing
+        listing = self.recipe.listing
         digest = listing.digest()
-        drafted = draft(self.recipe, self.settings, machine, saved=self.saved)
+        drafted = draft(self.recipe, self.settings, self.machine, saved=self.saved)
         size = listing.rows if drafted.partition_rows.open else int(drafted.value("partition_rows"))
         facts = self._facts(digest)
         with self._running(self.recipe, drafted, facts) as run:
@@ -125,8 +126,7 @@ class _Session:
     def go_on(self, recorded: Mapping[str, Any]) -> Outcome:
         """Runs what is left of the job that the folder holds, and what has come to it."""
         record = JobRecord.from_dict(recorded)
-        machine = this_machine()
-        plan = draft(self.recipe, self.settings, machine, saved=self._settled_before())
+        plan = draft(self.recipe, self.settings, self.machine, saved=self._settled_before())
         found = Input(self.recipe.listing, record, self.folder)
         plan = self._same_job(plan, record, found)
         self.folder.fingerprint = record.fingerprint
@@ -154,7 +154,7 @@ class _Session:
             run = LocalRun(
                 recipe,
                 plan,
-                this_machine(),
+                self.machine,
                 self.clock,
                 keep_images=self.into.keep_images,
                 stall_timeout_s=self.settings.stall_timeout,

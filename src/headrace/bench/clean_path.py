@@ -22,7 +22,7 @@ from headrace.api.session import Into, write_job
 from headrace.bench.corpus import make_jpegs
 from headrace.bench.results import write_results
 from headrace.core.batch import Columns, Reject
-from headrace.core.partition import Account, Commits, Partition, Todo
+from headrace.core.partition import Account, Partition, Todo
 from headrace.engine.local.clock import RunClock
 from headrace.engine.local.limits import RejectLimits
 from headrace.engine.local.reporting import run_report
@@ -43,9 +43,6 @@ class _PlainFolder:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._folder = folder
-
-    def committed(self) -> Commits:
-        return Commits.of({})
 
     def publish(self, partition: Partition, columns: Columns, account: Account, rejects: Sequence[Reject]) -> Account:
         assert not rejects

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.core.batch import Cell, Columns, Reject, Rows
-from headrace.core.partition import Account, Commits, Partition
+from headrace.core.partition import Account, Partition
 from headrace.core.preprocess import Preprocess
 
 Pixels = NDArray[np.uint8]
@@ -263,10 +263,6 @@ class Head(Protocol):
 
 class Sink(Protocol):
     """Where finished partitions go; publishing one is a single atomic act."""
-
-    def committed(self) -> Commits:
-        """The partitions that are already there."""
-        ...
 
     def publish(self, partition: Partition, columns: Columns, account: Account, rejects: Sequence[Reject]) -> Account:
         """Writes rejects, then the part. Whoever comes second discards its work and gets the first one's account."""

@@ -13,8 +13,7 @@ from typing import Any
 from headrace.core.batch import Rows
 from headrace.core.contracts import Read
 from headrace.sources.entries import Entries, Entry
-from headrace.sources.listed import list_files
-from headrace.sources.local import LocalFolder
+from headrace.sources.listed import FileListing, list_files
 from headrace.sources.locations import Location
 from headrace.sources.retrying import bytes_or_reason
 
@@ -41,7 +40,7 @@ class ImageFiles:
 
 
 @dataclass(frozen=True)
-class ImageListing:
+class ImageListing(FileListing):
     """The image files that were found, sorted by key."""
 
     place: Location
@@ -57,15 +56,6 @@ class ImageListing:
     def rows(self) -> int:
         """How many files there are."""
         return len(self.entries)
-
-    @property
-    def remote(self) -> bool:
-        """Whether the files are on another machine."""
-        return not isinstance(self.place, LocalFolder)
-
-    def inside(self, folder: str) -> bool:
-        """Whether any file lies below a local folder."""
-        return not self.remote and self.entries.below(folder)
 
     def digest(self) -> str:
         """sha256 over keys and sizes."""

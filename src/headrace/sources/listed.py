@@ -24,6 +24,22 @@ _WILD = re.compile(r"[*?\[]")
 _NAMED = 3  # paths that an error names
 
 
+class FileListing:
+    """What listings of files share: the place they lie at, and the files."""
+
+    place: Location
+    entries: Entries
+
+    @property
+    def remote(self) -> bool:
+        """Whether the files are on another machine."""
+        return not isinstance(self.place, LocalFolder)
+
+    def inside(self, folder: str) -> bool:
+        """Whether any file lies below a local folder."""
+        return not self.remote and self.entries.below(folder)
+
+
 def list_files(
     paths: str | Path | Sequence[str | Path], suffixes: tuple[str, ...], *, filesystem: Any = None
 ) -> tuple[Location, Entries]:

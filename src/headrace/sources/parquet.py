@@ -19,8 +19,7 @@ from headrace.core.batch import Cell, Columns, Lost, Rows, joined, objects
 from headrace.core.contracts import Read
 from headrace.core.errors import BadInput
 from headrace.sources.entries import Entries, Entry
-from headrace.sources.listed import list_files
-from headrace.sources.local import LocalFolder
+from headrace.sources.listed import FileListing, list_files
 from headrace.sources.locations import Location
 from headrace.sources.retrying import fault_of, patiently, unreadable
 
@@ -124,7 +123,7 @@ class _Group:
 
 
 @dataclass(frozen=True)
-class ParquetListing:
+class ParquetListing(FileListing):
     """The row groups that were found, in order of files."""
 
     place: Location
@@ -166,15 +165,6 @@ class ParquetListing:
     def burst_bytes(self) -> int:
         """Bytes of the largest row group, not compressed."""
         return max((g.nbytes for g in self.groups), default=0)
-
-    @property
-    def remote(self) -> bool:
-        """Whether the files are on another machine."""
-        return not isinstance(self.place, LocalFolder)
-
-    def inside(self, folder: str) -> bool:
-        """Whether any file lies below a local folder."""
-        return not self.remote and self.entries.below(folder)
 
     def digest(self) -> str:
         """sha256 over files, row groups, their sizes, and the columns read."""

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from headrace.core.contracts import Inference
+from headrace.engine.local.cache import cache_folder
 from headrace.plan.agreement import Agreement
 
 
@@ -17,8 +18,7 @@ def cache_path(inference: Inference, candidate: str, cpu: str) -> Path:
     facts = [model.digest(), model.runtime, model.runtime_version, model.device, cpu, candidate]
     facts += [repr(sorted(model.preprocess.to_dict().items())), inference.head.task, str(inference.min_agreement)]
     name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "headrace" / "agreement" / f"{name}.json"
+    return cache_folder("agreement") / f"{name}.json"
 
 
 def recall(path: Path) -> Agreement | None:

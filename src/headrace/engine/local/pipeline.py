@@ -207,12 +207,11 @@ class Pipeline:
                     raise self._error from self._error.__cause__
                 return
 
-    def join(self, timeout_s: float) -> bool:
-        """Waits for the threads to end; False when some have not."""
+    def join(self, timeout_s: float) -> None:
+        """Waits for the threads to end, so long."""
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(t.is_alive() for t in self._threads)
 
 
 def _take(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headrace.core.batch import Batch
-from headrace.core.errors import HeadraceError, StageFailed
+from headrace.core.errors import HeadraceError, StageFailed, StageNotBuilt
 
 
 def failure(step_name: str, batch: Batch, error: BaseException) -> HeadraceError:
@@ -11,6 +11,11 @@ def failure(step_name: str, batch: Batch, error: BaseException) -> HeadraceError
     if isinstance(error, HeadraceError):
         return error
     return located(step_name, batch.partition, batch.first_row, batch.rows_in, batch.keys, error)
+
+
+def not_built(name: str, error: Exception) -> StageNotBuilt:
+    """That a stage or the model could not be built; to be raised from its cause."""
+    return StageNotBuilt(name, f"{type(error).__name__}: {error}")
 
 
 def located(

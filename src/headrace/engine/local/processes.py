@@ -17,9 +17,9 @@ import cloudpickle
 
 from headrace.core.batch import Columns
 from headrace.core.contracts import Stage
-from headrace.core.errors import StageNotBuilt
 from headrace.core.faults import WorkerDied, WorkerOutOfMemory, WorkerStalled
 from headrace.engine.local.channel import Channel
+from headrace.engine.local.places import not_built
 from headrace.engine.local.queues import Closed
 
 _STACK_S = 2.0  # how long a stuck worker may take to write its stack; faulthandler does it without the GIL
@@ -73,7 +73,7 @@ class ProcessWorker:
             running.process.kill()
             running.process.wait()
             running.close()
-            raise StageNotBuilt(self.name, f"{type(error).__name__}: {error}") from error
+            raise not_built(self.name, error) from error
         return running
 
     def hang_up(self) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from headrace.core.errors import KeepsCrashing
 from headrace.core.faults import WorkerDied
+from headrace.engine.local.cache import cache_folder
 
 DIED = "HEADRACE_DIED"
 """Set in the environment to the process that died without a goodbye, by who started it and starts it again."""
@@ -185,11 +186,10 @@ def recording(out: str, job: str) -> Iterator[Unrecorded]:
 
     Raises KeepsCrashing when they do.
     """
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     name = hashlib.sha256(os.fsencode(out) + b"\0" + job.encode()).hexdigest()[:16]
     recorder, done = Unrecorded(), False
     with contextlib.suppress(OSError):
-        recorder = Recorder(Path(root) / "headrace" / "flights" / name)
+        recorder = Recorder(cache_folder("flights") / name)
     try:
         recorder.check()
         yield recorder

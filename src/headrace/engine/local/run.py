@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from headrace.core.batch import Batch
 from headrace.core.contracts import Inference, Session, Sink
-from headrace.core.errors import HeadraceError, StageNotBuilt
+from headrace.core.errors import HeadraceError
 from headrace.core.partition import Account, Partition, Todo
 from headrace.core.progress import OnProgress
 from headrace.engine.local.assembling import Assembled, Written, assemble
@@ -22,7 +22,7 @@ from headrace.engine.local.memory import MemoryBudget
 from headrace.engine.local.meters import StageMeter
 from headrace.engine.local.model_settling import load_model, load_session
 from headrace.engine.local.pipeline import Pipeline
-from headrace.engine.local.places import located
+from headrace.engine.local.places import located, not_built
 from headrace.engine.local.preparing import Preparer, pieces
 from headrace.engine.local.probe import Probed, first_batch
 from headrace.engine.local.processes import ProcessWorker, end_workers
@@ -130,7 +130,7 @@ class LocalRun:
         except HeadraceError:
             raise
         except Exception as error:
-            raise StageNotBuilt("infer", f"{type(error).__name__}: {error}") from error
+            raise not_built("infer", error) from error
         return session
 
     def _tried(self) -> tuple[Plan, Session]:
@@ -216,7 +216,7 @@ class LocalRun:
             try:
                 worker.wait_built()
             except Exception as error:
-                raise StageNotBuilt(step.name, f"{type(error).__name__}: {error}") from error
+                raise not_built(step.name, error) from error
         step.opened = [step.working(worker) for worker in workers]
 
     def _pipeline(self, todo: Todo) -> tuple[Pipeline, Batch | None]:
@@ -261,8 +261,9 @@ class LocalRun:
         sink: Sink,
         limits: RejectLimits,
         on_progress: OnProgress | None,
-    ) -> Account:
-        """Runs `todo` into `sink`; what was written. Raises RunError; KeyboardInterrupt leaves whole parts only."""
+    ) -> None:
+        """Runs `todo` into `sink`; `written` says what came of it. Raises RunError; KeyboardInterrupt leaves whole
+        parts only."""
         pipeline, done = self._pipeline(todo)
         counted = self._counted = Counted(limits)
 
@@ -297,7 +298,6 @@ class LocalRun:
             self.plan = replace(self.plan, row_caps=self._row_caps())
         if counted.error is not None:
             raise counted.error from counted.error.__cause__
-        return counted.account
 
     def _row_caps(self) -> dict[str, Choice]:
         """What steps that ran out of memory are given at most."""

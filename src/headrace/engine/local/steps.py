@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from headrace.core.batch import Batch, Columns, Reject, end_to_end
 from headrace.core.contracts import BatchFunction, Decoder, Inference, Request, Session, Stage
-from headrace.core.errors import BadInput, HeadraceError, StageNotBuilt
+from headrace.core.errors import BadInput, HeadraceError
 from headrace.core.faults import TooManyAtOnce, WrongAnswer
 from headrace.engine.local.buffers import TensorPool, padded
+from headrace.engine.local.places import not_built
 from headrace.engine.local.preparing import as_column
 
 Work = Callable[[Batch], Batch]
@@ -282,4 +283,4 @@ def opened(step: Step) -> Work:
     except HeadraceError:
         raise
     except Exception as error:
-        raise StageNotBuilt(step.name, f"{type(error).__name__}: {error}") from error
+        raise not_built(step.name, error) from error
