@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headrace.api.dataset import Dataset
     from headrace.api.readers import from_items, read_images, read_parquet
     from headrace.core.errors import (
+        BadCluster,
         BadInput,
         BadModel,
         BadOption,
@@ -38,6 +39,7 @@ _HOMES = {
     "headrace.api.dataset": ("Dataset",),
     "headrace.api.readers": ("from_items", "read_images", "read_parquet"),
     "headrace.core.errors": (
+        "BadCluster",
         "BadInput",
         "BadModel",
         "BadOption",
@@ -61,6 +63,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BadCluster",
     "BadInput",
     "BadModel",
     "BadOption",

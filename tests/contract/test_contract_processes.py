@@ -19,8 +19,8 @@ import pytest
 from outputs import leftovers, parts, rejected, written
 
 import headrace as hr
+from headrace.engine.flow.queues import Closed
 from headrace.engine.local.processes import ProcessWorker, end_workers
-from headrace.engine.local.queues import Closed
 
 ROWS = 60
 

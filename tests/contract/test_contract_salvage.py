@@ -256,7 +256,7 @@ def test_reading_that_hangs_stops_the_run(
 
 
 def test_rows_that_cannot_be_read_again_are_rejected_without_their_original() -> None:
-    from headrace.engine.local.salvage import original_of
+    from headrace.engine.flow.salvage import original_of
 
     class Unreadable:
         def reads(self, *_: int) -> Any:

@@ -15,6 +15,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "_Located": ("photos/", "does not exist", "check the path"),
     "BadInput": ("photos/", "does not exist", "check the path"),
     "BadModel": ("model.onnx", "does not exist", "check the path"),
+    "BadCluster": ("ray://head:10001", "does not answer", "start it, or name another address"),
     "BadOutput": ("out/", "is a file", "name a folder"),
     "JobChanged": ("out/", ("model", "input")),
     "MissingExtra": ("openvino", "openvino", "running a.onnx"),

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headrace.engine.local.clock import RunClock
-from headrace.engine.local.gil import held_ratio
-from headrace.engine.local.gpu import GpuSampler
-from headrace.engine.local.meters import StageMeter
+from headrace.engine.flow.meters import StageMeter
+from headrace.engine.settling.gil import held_ratio
+from headrace.engine.telling.clock import RunClock
+from headrace.engine.telling.gpu import GpuSampler
 
 
 def loop() -> int:

@@ -5,7 +5,7 @@ import threading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.engine.local.memory import MemoryBudget
+from headrace.engine.flow.memory import MemoryBudget
 
 
 @settings(max_examples=25, deadline=None)

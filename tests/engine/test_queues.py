@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.engine.local.queues import Closed, Ended, OrderedQueue
+from headrace.engine.flow.queues import Closed, Ended, OrderedQueue
 
 sizes = st.lists(st.integers(0, 50), min_size=1, max_size=40)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from headrace.core.errors import KeepsCrashing
-from headrace.engine.local.recorder import DIED, Recorder
+from headrace.engine.flow.recorder import DIED, Recorder
 
 WORKING = """
 import os, signal, sys, threading
 from pathlib import Path
-from headrace.engine.local.recorder import Recorder
+from headrace.engine.flow.recorder import Recorder
 
 recorder = Recorder(Path(sys.argv[1]))
 works = [("infer", 8, 15), ("prepare", 20, 20)][: int(sys.argv[2])]

@@ -10,8 +10,8 @@ import headrace as hr
 from headrace import demo
 from headrace.bench.corpus import make_jpegs
 from headrace.core.contracts import Inference
-from headrace.engine.local import agreement_cache, trial
-from headrace.engine.local.agreement_cache import recall, remember
+from headrace.engine.settling import agreement_cache, trial
+from headrace.engine.settling.agreement_cache import recall, remember
 from headrace.models.heads import Classify, Embed
 from headrace.models.openvino_model import OpenVinoModel
 from headrace.plan.agreement import Agreement

@@ -15,8 +15,8 @@ from headrace.core.partition import Todo
 from headrace.core.preprocess import Preprocess
 from headrace.core.progress import OnProgress
 from headrace.core.report import RunReport
-from headrace.engine.local.clock import RunClock
 from headrace.engine.local.run import LocalRun
+from headrace.engine.telling.clock import RunClock
 from headrace.job.job import Infer, Job, Settings
 from headrace.plan.draft import draft, unmeasured
 from headrace.plan.machine import this_machine

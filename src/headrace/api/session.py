@@ -13,11 +13,11 @@ from headrace.core.errors import BadOption, BadOutput, HeadraceError, JobChanged
 from headrace.core.partition import Account, Commits, Round, Todo
 from headrace.core.progress import OnProgress
 from headrace.core.report import RunReport
-from headrace.engine.local.clock import RunClock
-from headrace.engine.local.limits import RejectLimits
-from headrace.engine.local.recorder import recording
-from headrace.engine.local.reporting import run_report
+from headrace.engine.flow.limits import RejectLimits
+from headrace.engine.flow.recorder import recording
 from headrace.engine.local.run import LocalRun
+from headrace.engine.telling.clock import RunClock
+from headrace.engine.telling.reporting import run_report
 from headrace.job.fingerprint import changed, fingerprint, fingerprint_parts
 from headrace.job.job import Job, Settings
 from headrace.job.record import JobRecord

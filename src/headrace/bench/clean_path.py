@@ -23,10 +23,10 @@ from headrace.bench.corpus import make_jpegs
 from headrace.bench.results import write_results
 from headrace.core.batch import Columns, Reject
 from headrace.core.partition import Account, Partition, Todo
-from headrace.engine.local.clock import RunClock
-from headrace.engine.local.limits import RejectLimits
-from headrace.engine.local.reporting import run_report
+from headrace.engine.flow.limits import RejectLimits
 from headrace.engine.local.run import LocalRun
+from headrace.engine.telling.clock import RunClock
+from headrace.engine.telling.reporting import run_report
 from headrace.job.job import Settings
 from headrace.plan.draft import draft
 from headrace.plan.machine import this_machine

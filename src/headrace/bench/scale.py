@@ -27,7 +27,7 @@ from headrace.core.batch import Rows
 from headrace.core.contracts import Read
 from headrace.core.errors import HeadraceError
 from headrace.core.partition import Account, Partition
-from headrace.engine.local.clock import RunClock
+from headrace.engine.telling.clock import RunClock
 from headrace.job.job import Job, Settings
 from headrace.sinks.commits import CommitCache
 from headrace.sinks.footers import Footer, part_name

@@ -15,7 +15,7 @@ from headrace.api.session import Into, Outcome, write_job
 from headrace.cli.progress import display
 from headrace.cli.text import printable, seconds, since_process_start_s
 from headrace.core.report import RunReport
-from headrace.engine.local.clock import RunClock
+from headrace.engine.telling.clock import RunClock
 from headrace.job.job import Settings
 from headrace.plan.plan import values_from_toml
 

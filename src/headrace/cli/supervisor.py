@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from headrace.engine.local.recorder import DIED
+from headrace.engine.flow.recorder import DIED
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MEANT = (*_FORWARDED, signal.SIGKILL, signal.SIGPIPE)

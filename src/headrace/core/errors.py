@@ -6,6 +6,7 @@ HeadraceError
 │   ├── BadInput        the data: missing, empty, unreadable
 │   ├── BadModel        the model reference or what it asks for
 │   ├── BadOutput       the output folder
+│   ├── BadCluster      the Ray cluster: none there, too small, another version
 │   ├── JobChanged      the folder holds another job
 │   └── MissingExtra    an optional package is not installed
 └── RunError            the run stopped: exit 1
@@ -65,6 +66,10 @@ class BadModel(_Located):
 
 class BadOutput(_Located):
     """The output folder cannot be used: `where` it is, `what` is wrong, the `fix`."""
+
+
+class BadCluster(_Located):
+    """The Ray cluster cannot be used: `where` it is, `what` is wrong, the `fix`."""
 
 
 class JobChanged(UsageError):

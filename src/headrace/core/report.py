@@ -46,6 +46,7 @@ class RunReport:
     Rows count the whole output, all sessions; times, CPU and rates are this session's. wall_s: all of it; startup_s:
     until the first row is read; probe_s: agreement and sizing, inside the rest. rows_per_s = rows_out of this session /
     (wall_s - startup_s). limit_rows_per_s: see plan.bottleneck. efficiency = rows_per_s / limit_rows_per_s.
+    On a cluster peak_rss_bytes is of the largest process; `cluster`: its nodes, and how the object store fared.
     """
 
     rows_in: int
@@ -73,6 +74,7 @@ class RunReport:
     gpu_busy: float | None = None
     gpu_mem_peak_bytes: int | None = None
     machine: dict[str, Any] = field(default_factory=dict)
+    cluster: dict[str, Any] | None = None
     out: str | None = None
     schema_version: int = SCHEMA_VERSION
 

@@ -15,6 +15,9 @@ from headrace.models.reference import resolve
 from headrace.stages.map_batches import MapBatches
 from headrace.stages.photo import PhotoDecoder
 
+READ, PREPARE, FIT, WRITE = "read", "prepare", "fit", "write"
+"""Stages that every job has (`fit`: only where stages make the model's images); the others are its steps."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -39,7 +42,7 @@ class Recipe:
     @property
     def names(self) -> tuple[str, ...]:
         """A name for each step, numbered where two would be the same."""
-        used = {"read", "prepare", "fit", "write"}
+        used = {READ, PREPARE, FIT, WRITE}
         names: list[str] = []
         for step in self.steps:
             number = 1 if isinstance(step, Inference) or step.name != "infer" else 2  # the model's meter is found by it
@@ -48,6 +51,14 @@ class Recipe:
             used.add(name)
             names.append(name)
         return tuple(names)
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Every stage but the writing, in order."""
+        named = zip(self.names, self.steps, strict=True)
+        fits = self.slot is None
+        steps = [n for name, s in named for n in ((FIT, name) if fits and isinstance(s, Inference) else (name,))]
+        return (READ, PREPARE, *steps)
 
     def static_facts(self, source: dict[str, Any], limit: int | None, digest: str) -> dict[str, Any]:
         """What the fingerprint holds, by name, but for what the first batches settle; `digest` is of the listing that

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from headrace.core.contracts import Stage
 from headrace.plan import sizing
 from headrace.plan.machine import Machine
@@ -41,3 +43,8 @@ def partition_choice(
     why = f"about 30 s of work, at most {most // sizing.MIB} MiB, one part when that is nearly all ({measured})"
     batch_size = int(plan.value("batch_size"))
     return Choice(sizing.partition_rows(rows, rate, batch_size, bytes_per_row, most), why, measured)
+
+
+def cap_choices(caps: Mapping[str, int]) -> dict[str, Choice]:
+    """What steps that ran out of memory are given at most, by name."""
+    return {name: Choice(rows, "it ran out of memory with more") for name, rows in caps.items()}

@@ -18,9 +18,9 @@ import cloudpickle
 from headrace.core.batch import Columns
 from headrace.core.contracts import Stage
 from headrace.core.faults import WorkerDied, WorkerOutOfMemory, WorkerStalled
+from headrace.engine.flow.places import not_built
+from headrace.engine.flow.queues import Closed
 from headrace.engine.local.channel import Channel
-from headrace.engine.local.places import not_built
-from headrace.engine.local.queues import Closed
 
 _STACK_S = 2.0  # how long a stuck worker may take to write its stack; faulthandler does it without the GIL
 

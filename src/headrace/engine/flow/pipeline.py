@@ -5,60 +5,93 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from headrace.core.batch import Batch
 from headrace.core.errors import HeadraceError
 from headrace.core.faults import WorkerStalled
-from headrace.engine.local.meters import StageMeter
-from headrace.engine.local.places import located
-from headrace.engine.local.preparing import Piece, Preparer, prepared
-from headrace.engine.local.queues import Closed, Ended, OrderedQueue, Ticket
-from headrace.engine.local.salvage import Salvage
-from headrace.engine.local.stalls import StallWatch
-from headrace.engine.local.steps import Step, Work, opened
+from headrace.core.partition import Partition
+from headrace.engine.flow.meters import StageMeter
+from headrace.engine.flow.places import located
+from headrace.engine.flow.preparing import Piece, pieces, prepared
+from headrace.engine.flow.queues import Closed, Ended, OrderedQueue, Ticket
+from headrace.engine.flow.stalls import StallWatch
+from headrace.engine.flow.steps import Step, Work, opened
+from headrace.engine.flow.workshop import Workshop
+from headrace.plan import sizing
+from headrace.plan.plan import Plan
+from headrace.plan.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How the rows of a pipeline are read and prepared; source: the pieces to read, in order."""
+
+    source: Iterator[Piece]
+    io_concurrency: int
+    prepare_workers: int
+    read_ahead_bytes: int
+
+
+def reading_of(recipe: Recipe, plan: Plan, shop: Workshop, todo: Iterable[Partition], *, skip_rows: int = 0) -> Reading:
+    """How the partitions `todo` are read; the first `skip_rows` rows are left out."""
+    batch_size, queue_bytes = int(plan.value("batch_size")), int(plan.value("queue_bytes"))
+    chunk = sizing.read_chunk_rows(batch_size, prepared=shop.preparer is not None)
+    burst_bytes, memory_bytes = recipe.listing.burst_bytes, int(plan.value("memory_bytes"))
+    return Reading(
+        source=pieces(recipe.listing, todo, batch_size, chunk, skip_rows),
+        io_concurrency=int(plan.value("io_concurrency")),
+        prepare_workers=int(plan.value("prepare_workers")),
+        read_ahead_bytes=sizing.read_ahead_bytes(queue_bytes, burst_bytes, memory_bytes),
+    )
 
 
 class Pipeline:
-    """Threads for every stage; `batches` gives the finished batches in order.
+    """Threads for every stage of a workshop; `batches` gives the finished batches in order.
 
-    source: the pieces to read, in order. preparer: None when a piece is a whole batch and needs no decoding.
+    entrance: what is to be read and prepared, or batches that have been, in order.
     """
 
     def __init__(
-        self,
-        source: Iterator[Piece],
-        preparer: Preparer | None,
-        steps: Sequence[Step],
-        *,
-        io_concurrency: int,
-        prepare_workers: int,
-        queue_bytes: int,
-        read_ahead_bytes: int,
-        meters: dict[str, StageMeter],
-        salvages: Mapping[str, Salvage],
-        stall_timeout_s: float,
+        self, entrance: Reading | Iterator[Batch], shop: Workshop, *, queue_bytes: int, stall_timeout_s: float
     ) -> None:
-        self._source, self._preparer = source, preparer
-        self._queue_bytes, self._meters, self._salvages = queue_bytes, meters, salvages
+        self._preparer, self._meters, self._salvages = shop.preparer, shop.meters, shop.salvages
+        self._queue_bytes = queue_bytes
         self._stalls = StallWatch(stall_timeout_s)
         self._error: BaseException | None = None
         self._queues: list[OrderedQueue[Any]] = []
         self._threads: list[threading.Thread] = []
-        read = self._queue(read_ahead_bytes)
-        self._reading = threading.Lock()
-        self._add("read", io_concurrency, lambda: self._read_loop(read), read)
-        prepared = batches = self._queue(queue_bytes)
-        self._preparing = threading.Lock()
-        self._add("prepare", prepare_workers, lambda: self._prepare_loop(read, prepared), prepared)
-        for step in steps:
+        batches = self._add_reading(entrance) if isinstance(entrance, Reading) else self._add_given(entrance)
+        for step in shop.steps:
             batches = self._add_step(step, batches)
         self._finished = batches
         self._threads.append(threading.Thread(target=self._stalls.watch, name="headrace-stalls", daemon=True))
         for thread in self._threads:  # only now: a thread that fails at once must find all queues, to close them
             thread.start()
+
+    def _add_reading(self, reading: Reading) -> OrderedQueue[Batch]:
+        self._source = reading.source
+        read: OrderedQueue[Piece] = self._queue(reading.read_ahead_bytes)
+        self._reading = threading.Lock()
+        self._add("read", reading.io_concurrency, lambda: self._read_loop(read), read)
+        prepared: OrderedQueue[Batch] = self._queue(self._queue_bytes)
+        self._preparing = threading.Lock()
+        self._add("prepare", reading.prepare_workers, lambda: self._prepare_loop(read, prepared), prepared)
+        return prepared
+
+    def _add_given(self, batches: Iterator[Batch]) -> OrderedQueue[Batch]:
+        target: OrderedQueue[Batch] = self._queue(self._queue_bytes)
+
+        def give() -> None:
+            for batch in batches:
+                nbytes = batch.nbytes()
+                target.fill(target.reserve(nbytes), batch, nbytes)
+
+        self._add("give", 1, give, target)
+        return target
 
     def _queue(self, budget_bytes: int) -> OrderedQueue[Any]:
         queue: OrderedQueue[Any] = OrderedQueue(budget_bytes)
@@ -70,7 +103,7 @@ class Pipeline:
         what it is given, in a further thread, in place of one that was given up."""
         left = [count]
         guard = threading.Lock()
-        meter = self._meters[name]
+        meter = self._meters.get(name)
 
         def run(loop: Callable[[], None]) -> None:
             start = time.thread_time()
@@ -82,7 +115,8 @@ class Pipeline:
                 except BaseException as error:  # noqa: BLE001 - a worker's boundary; it is recorded and raised in `batches`
                     self.fail(error)
                 finally:
-                    meter.used_cpu(time.thread_time() - start)
+                    if meter is not None:
+                        meter.used_cpu(time.thread_time() - start)
                 with guard:
                     left[0] -= 1
                     if left[0] == 0:

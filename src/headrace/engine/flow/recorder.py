@@ -22,7 +22,7 @@ from pathlib import Path
 
 from headrace.core.errors import KeepsCrashing
 from headrace.core.faults import WorkerDied
-from headrace.engine.local.cache import cache_folder
+from headrace.engine.cache import cache_folder
 
 DIED = "HEADRACE_DIED"
 """Set in the environment to the process that died without a goodbye, by who started it and starts it again."""

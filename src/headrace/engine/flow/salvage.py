@@ -14,11 +14,11 @@ from dataclasses import replace
 from headrace.core.batch import Batch, Reject
 from headrace.core.contracts import Listing
 from headrace.core.faults import TooManyAtOnce, WorkerDied, out_of_memory, stops_the_run
-from headrace.engine.local.buffers import TensorPool
-from headrace.engine.local.places import failure
-from headrace.engine.local.queues import Closed
-from headrace.engine.local.recorder import Unrecorded, crashed
-from headrace.engine.local.steps import Step, Work
+from headrace.engine.flow.buffers import TensorPool
+from headrace.engine.flow.places import failure
+from headrace.engine.flow.queues import Closed
+from headrace.engine.flow.recorder import Unrecorded, crashed
+from headrace.engine.flow.steps import Step, Work
 
 NEVER_WORKED_ROWS = 16  # a step that fails on its first 16 rows is broken, not its rows (fewer in a shorter run)
 NEVER_WORKED_DEATHS = 4  # each costs a worker's start

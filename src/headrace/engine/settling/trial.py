@@ -10,8 +10,8 @@ import numpy as np
 
 from headrace.core.contracts import Decoder, Inference, Listing, Pixels, Session
 from headrace.core.probability import probabilities
-from headrace.engine.local.buffers import padded
-from headrace.engine.local.clock import RunClock
+from headrace.engine.flow.buffers import padded
+from headrace.engine.telling.clock import RunClock
 from headrace.plan import agreement
 from headrace.plan.agreement import Agreement
 

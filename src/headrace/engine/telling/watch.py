@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from headrace.core.progress import OnProgress, Progress
-from headrace.engine.local.meters import StageMeter
+from headrace.engine.flow.meters import StageMeter
 
 _EVERY_S = 0.25
 

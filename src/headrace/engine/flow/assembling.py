@@ -9,7 +9,7 @@ import numpy as np
 
 from headrace.core.batch import Batch, Columns, Reject, end_to_end
 from headrace.core.partition import Account, Partition
-from headrace.engine.local.preparing import as_column
+from headrace.engine.flow.preparing import as_column
 
 
 @dataclass

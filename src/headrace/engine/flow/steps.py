@@ -19,9 +19,9 @@ from headrace.core.batch import Batch, Columns, Reject, end_to_end
 from headrace.core.contracts import BatchFunction, Decoder, Inference, Request, Session, Stage
 from headrace.core.errors import BadInput, HeadraceError
 from headrace.core.faults import TooManyAtOnce, WrongAnswer
-from headrace.engine.local.buffers import TensorPool, padded
-from headrace.engine.local.places import not_built
-from headrace.engine.local.preparing import as_column
+from headrace.engine.flow.buffers import TensorPool, padded
+from headrace.engine.flow.places import not_built
+from headrace.engine.flow.preparing import as_column
 
 Work = Callable[[Batch], Batch]
 

@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from headrace.core.batch import Batch
 from headrace.core.faults import WorkerStalled
-from headrace.engine.local.queues import Closed
-from headrace.engine.local.steps import Work
+from headrace.engine.flow.queues import Closed
+from headrace.engine.flow.steps import Work
 
 OnGivenUp = Callable[[WorkerStalled, Batch | None, int], None]
 """Told of a call that took too long, the batch, or part of one, that it was stuck with, and its thread."""

@@ -11,11 +11,11 @@ import numpy as np
 from headrace.core.batch import Batch, Cell, Reject, Rows, joined
 from headrace.core.contracts import Decoder, Listing, Pixels, Read
 from headrace.core.partition import Partition
-from headrace.engine.local.buffers import TensorPool
-from headrace.engine.local.memory import MemoryBudget
-from headrace.engine.local.places import located
-from headrace.engine.local.queues import Ticket
-from headrace.engine.local.recorder import Unrecorded, crashed
+from headrace.engine.flow.buffers import TensorPool
+from headrace.engine.flow.memory import MemoryBudget
+from headrace.engine.flow.places import located
+from headrace.engine.flow.queues import Ticket
+from headrace.engine.flow.recorder import Unrecorded, crashed
 
 
 @dataclass(eq=False)

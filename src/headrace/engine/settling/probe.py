@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,13 +12,13 @@ from headrace.core.contracts import Listing
 from headrace.core.errors import HeadraceError
 from headrace.core.faults import WorkerStalled
 from headrace.core.partition import Partition
-from headrace.engine.local.gil import held_ratio
-from headrace.engine.local.meters import StageMeter
-from headrace.engine.local.places import located
-from headrace.engine.local.preparing import Pending, Preparer, prepared
-from headrace.engine.local.salvage import Salvage
-from headrace.engine.local.stalls import timely, within
-from headrace.engine.local.steps import MapStep, Step, Work, opened
+from headrace.engine.flow.meters import StageMeter
+from headrace.engine.flow.places import located
+from headrace.engine.flow.preparing import Pending, Preparer, prepared
+from headrace.engine.flow.stalls import timely, within
+from headrace.engine.flow.steps import MapStep, Step, Work, opened
+from headrace.engine.flow.workshop import Workshop
+from headrace.engine.settling.gil import held_ratio
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,9 @@ class Probed:
     nbytes: int
 
 
-def first_batch(
-    listing: Listing,
-    partition: Partition,
-    rows: int,
-    preparer: Preparer | None,
-    steps: Sequence[Step],
-    meters: dict[str, StageMeter],
-    salvages: Mapping[str, Salvage],
-    stall_timeout_s: float,
-) -> Probed:
+def first_batch(listing: Listing, partition: Partition, rows: int, shop: Workshop, *, stall_timeout_s: float) -> Probed:
     """Runs the first `rows` rows of `partition` through every stage. Raises HeadraceError."""
-    rows = min(rows, partition.rows)
+    rows, meters = min(rows, partition.rows), shop.meters
     with _metered(meters["read"], rows) as read_clock:
         try:
             reads = list(listing.reads(partition.start, partition.start + rows, rows))
@@ -55,16 +46,16 @@ def first_batch(
     pending = Pending(partition, 0, rows, 1, rows == partition.rows)
     with _metered(meters["prepare"], rows) as prepare_clock:
         try:
-            batch = timely("prepare", stall_timeout_s, lambda: _prepared(pending, read, preparer))
+            batch = timely("prepare", stall_timeout_s, lambda: _prepared(pending, read, shop.preparer))
         except WorkerStalled as error:
             raise located("prepare", partition.number, 0, rows, read.keys, error) from error
     seconds = {"read": read_clock.seconds, "prepare": prepare_clock.seconds}
     held: dict[str, float] = {}
     nbytes = batch.nbytes()
-    for step in steps:
+    for step in shop.steps:
         work = _worker(step, stall_timeout_s)
         with _metered(meters[step.name], len(batch.keys)) as clock:
-            salvage = salvages[step.name]
+            salvage = shop.salvages[step.name]
             done, held[step.name] = _done(partial(salvage, work, batch), measured=isinstance(step, MapStep))
         salvage.release(batch, done)
         batch = done

@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from headrace.core.contracts import Inference, Session
-from headrace.core.errors import BadModel
-from headrace.engine.local import agreement_cache
-from headrace.engine.local.clock import RunClock
-from headrace.engine.local.trial import sampled, try_precision
+from headrace.core.errors import BadModel, HeadraceError
+from headrace.engine.flow.places import not_built
+from headrace.engine.flow.stalls import timely
+from headrace.engine.flow.workshop import Model
+from headrace.engine.settling import agreement_cache
+from headrace.engine.settling.batch_size import climb
+from headrace.engine.settling.trial import sampled, try_precision
+from headrace.engine.telling.clock import RunClock
 from headrace.plan import sizing
 from headrace.plan.agreement import ROWS, Agreement
 from headrace.plan.machine import Machine
 from headrace.plan.plan import Choice, Plan
 from headrace.plan.recipe import Recipe
+
+T = TypeVar("T")
+
+
+_LOADING = 10  # times as long as a call may loading take, with all that is tried first
+
+
+def settled_model(
+    recipe: Recipe, plan: Plan, machine: Machine, clock: RunClock, *, stall_timeout_s: float
+) -> tuple[Plan, Model]:
+    """The plan with precision and batch size settled, and the model loaded for them. Raises HeadraceError."""
+
+    def tried() -> tuple[Plan, Session]:
+        chosen, session = load_model(recipe, plan, machine, clock)
+        return climb(recipe, chosen, session, machine, clock) if plan.batch_size.open else (chosen, session)
+
+    chosen, session = built("infer", tried, stall_timeout_s)
+    return chosen, Model(session, partial(load_for, recipe, chosen, machine))
+
+
+def opened_model(recipe: Recipe, plan: Plan, machine: Machine, *, stall_timeout_s: float) -> Model:
+    """The model as a settled plan has it. Raises HeadraceError."""
+    load = partial(load_for, recipe, plan, machine)
+    return Model(built("infer", partial(load, int(plan.value("batch_size"))), stall_timeout_s), load)
+
+
+def built(name: str, build: Callable[[], T], stall_timeout_s: float) -> T:
+    """What `build` gives. Raises StageNotBuilt where it fails or takes too long."""
+    try:
+        return timely(name, _LOADING * stall_timeout_s, build)
+    except HeadraceError:
+        raise
+    except Exception as error:
+        raise not_built(name, error) from error
+
+
+def load_for(recipe: Recipe, plan: Plan, machine: Machine, rows: int) -> Session:
+    """The model as it was settled, for batches of `rows`."""
+    assert recipe.inference is not None
+    precision, streams = str(plan.value("precision")), int(plan.value("workers"))
+    return load_session(recipe, recipe.inference, precision, rows, streams, machine)
 
 
 def load_model(recipe: Recipe, plan: Plan, machine: Machine, clock: RunClock) -> tuple[Plan, Session]:

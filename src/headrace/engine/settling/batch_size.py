@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from headrace.core.contracts import Pixels, Session
-from headrace.engine.local.clock import RunClock
-from headrace.engine.local.trial import first_outputs, sampled
+from headrace.engine.settling.trial import first_outputs, sampled
+from headrace.engine.telling.clock import RunClock
 from headrace.plan import sizing
 from headrace.plan.machine import Machine
 from headrace.plan.plan import Choice, Plan

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from headrace.core.contracts import Inference
-from headrace.engine.local.cache import cache_folder
+from headrace.engine.cache import cache_folder
 from headrace.plan.agreement import Agreement
 
 

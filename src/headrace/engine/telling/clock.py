@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from headrace.engine.local.meters import StageMeter
+from headrace.engine.flow.meters import StageMeter
 
 
 class RunClock:
