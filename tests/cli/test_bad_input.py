@@ -67,7 +67,7 @@ CASES: list[tuple[list[str], str]] = [
     (["photos", "--model", MODEL, "--workers", "0"], "--workers must be"),
     (["photos", "--model", MODEL, "--limit", "0"], "must be an integer >= 1, got 0"),
     (["photos", "--model", MODEL, "--precision", "fp8"], "--precision must be one of auto, fp32"),
-    (["photos", "--model", MODEL, "--engine", "spark"], "--engine must be one of local, got 'spark'"),
+    (["photos", "--model", MODEL, "--engine", "spark"], "--engine must be one of local, ray, got 'spark'"),
     (["photos", "--model", MODEL, "--task", "guess"], "--task must be one of classify, embed, raw, got 'guess'"),
     (["photos", "--model", MODEL, "--on-error", "skip"], "--on-error must be one of reject, fail"),
     (["photos", "--model", MODEL, "--max-rejected", "7"], "--max-rejected must be a ratio in 0..1, got 7"),

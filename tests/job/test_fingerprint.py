@@ -36,7 +36,7 @@ def test_what_changed_is_named(facts: dict[str, Any], name: str, value: int) -> 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "spark"}, "--engine must be one of local, got 'spark'"),
+        ({"engine": "spark"}, "--engine must be one of local, ray, got 'spark'"),
         ({"batch_size": -4}, '--batch-size must be "auto" or an integer >= 1, got -4'),
         ({"workers": "many"}, "--workers must be \"auto\" or an integer >= 1, got 'many'"),
         ({"prepare_workers": 0}, "--prepare-workers must be"),

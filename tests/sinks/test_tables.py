@@ -31,6 +31,7 @@ CASES: list[tuple[str, Any, pa.DataType, Any]] = [
     ("class ids", np.array([[1, 2], [3, 4]], np.int32), pa.list_(pa.int32()), [[1, 2], [3, 4]]),
     ("top labels", np.array([["a", "b"]], dtype=object), pa.list_(pa.string()), [["a", "b"]]),
     ("top labels, none", np.full((2, 2), None, dtype=object), pa.list_(pa.string()), [[None, None]] * 2),
+    ("top labels, no rows", np.empty((0, 2), dtype=object), pa.list_(pa.string()), []),
     ("pixels", np.zeros((1, 2, 1, 3), np.uint8), pa.list_(pa.list_(pa.list_(pa.uint8()))), [[[[0] * 3]] * 2]),
     ("empty cells", np.zeros((2, 0), np.int64), pa.list_(pa.int64()), [[], []]),
     ("uneven lists", objects([1], [2, 3]), pa.list_(pa.int64()), [[1], [2, 3]]),

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from headrace.api.batching import rebatched, rows_of
+from headrace.api.engines import engine_of
 from headrace.api.session import Into, write_job
 from headrace.core.batch import Columns
+from headrace.core.needs import Needs
 from headrace.core.options import count
 from headrace.core.partition import Todo
 from headrace.core.preprocess import Preprocess
@@ -45,15 +47,19 @@ class Dataset:
         fn_constructor_kwargs: Mapping[str, Any] | None = None,
         num_cpus: float | None = None,
         num_gpus: float = 0.0,
-        concurrency: int | None = None,
+        resources: Mapping[str, float] | None = None,
+        label_selector: Mapping[str, str] | None = None,
+        concurrency: int | tuple[int, int] | None = None,
     ) -> Dataset:
         """Calls a function, or a class that is built once a worker, on every batch.
 
         fn: batch -> batch of as many rows, in order. A batch is a dict of arrays with the row as first axis (a
         DataFrame or Table by batch_format); it holds the key column and, for photos, "image": uint8 [N, H, W, 3] where
         sizes are equal, else objects; borrowed until return. The key stays with its row whatever is returned.
-        batch_size: rows a call. num_gpus: on a machine without one the stage runs on the CPU.
-        concurrency: workers; measured when not given, as is whether they are threads or processes.
+        batch_size: rows a call. num_gpus: on one machine without a GPU the stage runs on the CPU; a cluster without one
+        refuses. concurrency: workers, or (at least, at most) so many; measured when not given, as is on one machine
+        whether they are threads or processes. num_cpus, num_gpus (fractions allowed), resources, label_selector: what
+        each worker takes of a cluster's node, and which nodes will do.
         Raises BadOption.
         """
         stage = MapBatches(
@@ -66,6 +72,8 @@ class Dataset:
             fn_constructor_kwargs=fn_constructor_kwargs or {},
             num_cpus=num_cpus,
             num_gpus=num_gpus,
+            resources=resources or {},
+            label_selector=label_selector or {},
             concurrency=concurrency,
         )
         return self._then(stage)
@@ -81,6 +89,11 @@ class Dataset:
         precision: str = "auto",
         min_agreement: float = 0.99,
         allow_pickle: bool = False,
+        num_cpus: float | None = None,
+        num_gpus: float | None = None,
+        resources: Mapping[str, float] | None = None,
+        label_selector: Mapping[str, str] | None = None,
+        concurrency: int | tuple[int, int] | None = None,
     ) -> Dataset:
         """Runs a model over the photos, on the fastest runtime that is installed.
 
@@ -91,6 +104,8 @@ class Dataset:
         precision: "auto" is fp32 unless a faster one is shown to agree on >= min_agreement (0..1) of up to 256 rows.
         allow_pickle: opens a .pt or .pth file that holds a pickled module or TorchScript: this runs whatever code its
         maker put there; nothing else that a model file holds is run.
+        num_cpus, num_gpus, resources, label_selector, concurrency: as in `map_batches`, on a cluster; by its shape when
+        not given.
         Raises BadOption; the model is opened when the job is planned or run.
         """
         return self._then(
@@ -103,6 +118,13 @@ class Dataset:
                 precision=precision,
                 min_agreement=min_agreement,
                 allow_pickle=allow_pickle,
+                needs=Needs.of(
+                    num_cpus=num_cpus,
+                    num_gpus=num_gpus,
+                    resources=resources,
+                    label_selector=label_selector,
+                    concurrency=concurrency,
+                ),
             )
         )
 
@@ -123,13 +145,15 @@ class Dataset:
         saved = values_from_toml(plan) if plan is not None else {}
         if recorded is not None:
             saved = values_from_text(recorded, where=f"{out}/_headrace/plan.toml")
-        return draft(make_recipe(self.job), Settings(**settings), this_machine(), saved=saved)
+        with engine_of(Settings(**settings)) as engine:
+            return engine.draft(make_recipe(self.job), saved=saved)
 
     def write_parquet(
         self,
         out: str | Path,
         *,
         engine: str = "local",
+        address: str | None = None,
         plan: str | Path | None = None,
         overwrite: bool = False,
         resume_new: bool = False,
@@ -142,16 +166,18 @@ class Dataset:
         """Runs it into `out`, one Parquet row for every input row, in order; returns the report.
 
         out: a local folder or s3://. An unfinished one is resumed, a finished one is left as it is; one that holds
-        another job is refused unless `overwrite`. resume_new: files that the input has got since are run too, into
-        further parts. retry: rows that were rejected are run again, into further parts; with accept_changes also by
-        stages or a model that have changed. plan: a saved plan.toml. keep_images: keeps the image column.
+        another job is refused unless `overwrite`. engine: "local" or "ray", at `address`: "auto", "host:port" or
+        "ray://host:port"; the Ray that this process has, or a new local one, when not given. resume_new: files that the
+        input has got since are run too, into further parts. retry: rows that were rejected are run again, into further
+        parts; with accept_changes also by stages or a model that have changed. plan: a saved plan.toml. keep_images:
+        keeps the image column.
         settings: batch_size, workers, prepare_workers, io_concurrency, partition_rows ("auto" or an integer >= 1),
         on_error ("reject" or "fail"), max_rejected (0..1), memory (bytes, or text such as "2GiB"), stall_timeout
         (seconds). Raises UsageError before anything is written, RunError when the run stops.
         """
         return write_job(
             self.job,
-            Settings(engine=engine, **settings),
+            Settings(engine=engine, address=address, **settings),
             Into(
                 out=out,
                 overwrite=overwrite,

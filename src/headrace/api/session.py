@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from headrace.api.engines import Engine, Run, Session, engine_of
 from headrace.api.rounds import Input, in_words, keep_files, keep_rows, open_rejects
 from headrace.core.errors import BadOption, BadOutput, HeadraceError, JobChanged, TooManyRejects
 from headrace.core.partition import Account, Commits, Round, Todo
 from headrace.core.progress import OnProgress
 from headrace.core.report import RunReport
 from headrace.engine.flow.limits import RejectLimits
-from headrace.engine.flow.recorder import recording
-from headrace.engine.local.run import LocalRun
 from headrace.engine.telling.clock import RunClock
 from headrace.engine.telling.reporting import run_report
 from headrace.job.fingerprint import changed, fingerprint, fingerprint_parts
 from headrace.job.job import Job, Settings
 from headrace.job.record import JobRecord
-from headrace.plan.draft import draft, unmeasured
-from headrace.plan.machine import Machine, this_machine
+from headrace.plan.draft import unmeasured
 from headrace.plan.plan import Choice, Plan, values_from_text
 from headrace.plan.recipe import Recipe, make_recipe
 from headrace.sinks.parquet import ParquetFolder
@@ -73,11 +71,11 @@ def write_job(
     folder = ParquetFolder(into.out)
     if recipe.listing.inside(folder.root):
         raise BadOutput(folder.root, "holds the input", "name a folder that the input does not lie in")
-    with folder.lock():
+    with folder.lock(), engine_of(settings) as engine:
         recorded = None if into.overwrite else folder.read_job()
         if recorded is None and into.retry:
             raise BadOutput(folder.root, "holds no job to retry", "name the folder that a run has written")
-        session = _Session(job, settings, into, recipe, folder, saved, on_progress, clock, this_machine())
+        session = _Session(job, settings, into, recipe, folder, saved, on_progress, clock, engine)
         outcome = session.begin() if recorded is None else session.go_on(recorded)
     _check_ratio(outcome.report, settings.max_rejected, folder)
     return outcome
@@ -95,13 +93,13 @@ class _Session:
     saved: Mapping[str, Any]
     on_progress: OnProgress | None
     clock: RunClock
-    machine: Machine
+    engine: Engine
 
     def begin(self) -> Outcome:
         """Runs the job from its first row."""
         listing = self.recipe.listing
         digest = listing.digest()
-        drafted = draft(self.recipe, self.settings, self.machine, saved=self.saved)
+        drafted = self.engine.draft(self.recipe, saved=self.saved)
         size = listing.rows if drafted.partition_rows.open else int(drafted.value("partition_rows"))
         facts = self._facts(digest)
         with self._running(self.recipe, drafted, facts) as run:
@@ -126,7 +124,7 @@ class _Session:
     def go_on(self, recorded: Mapping[str, Any]) -> Outcome:
         """Runs what is left of the job that the folder holds, and what has come to it."""
         record = JobRecord.from_dict(recorded)
-        plan = draft(self.recipe, self.settings, self.machine, saved=self._settled_before())
+        plan = self.engine.draft(self.recipe, saved=self._settled_before())
         found = Input(self.recipe.listing, record, self.folder)
         plan = self._same_job(plan, record, found)
         self.folder.fingerprint = record.fingerprint
@@ -145,27 +143,19 @@ class _Session:
                 self.folder.replace_job(extended.to_dict())
             return Outcome(self._written(run, todo), was_finished=False)
 
-    @contextlib.contextmanager
     def _running(
         self, recipe: Recipe, plan: Plan, facts: Mapping[str, str], *, worked: bool = False
-    ) -> Iterator[LocalRun]:
-        """A session of the engine, recorded and ended whatever comes."""
-        with recording(self.folder.root, fingerprint(dict(facts))) as recorder:
-            run = LocalRun(
-                recipe,
-                plan,
-                self.machine,
-                self.clock,
-                keep_images=self.into.keep_images,
-                stall_timeout_s=self.settings.stall_timeout,
-                recorder=recorder,
-                worked=worked,
-                tolerant=self.into.retry or self.settings.max_rejected >= 1.0,
-            )
-            try:
-                yield run
-            finally:
-                run.close()
+    ) -> contextlib.AbstractContextManager[Run]:
+        """A session of the engine."""
+        session = Session(
+            out=self.folder.root,
+            job=fingerprint(dict(facts)),
+            keep_images=self.into.keep_images,
+            stall_timeout_s=self.settings.stall_timeout,
+            worked=worked,
+            tolerant=self.into.retry or self.settings.max_rejected >= 1.0,
+        )
+        return self.engine.running(recipe, plan, self.clock, session)
 
     def _facts(self, digest: str) -> dict[str, str]:
         facts = self.recipe.static_facts(self.job.source.describe(), self.job.limit, digest)
@@ -224,7 +214,7 @@ class _Session:
             record = record.extended("added", added.rows, added.digest())
         return record
 
-    def _written(self, run: LocalRun, todo: Todo) -> RunReport:
+    def _written(self, run: Run, todo: Todo) -> RunReport:
         """Runs the partitions `todo`, and writes the report whatever comes of it."""
         limits = RejectLimits(self.settings.on_error, 1.0 if self.into.retry else self.settings.max_rejected)
         before = todo.done.total()
@@ -237,7 +227,7 @@ class _Session:
             raise
         return self._report(run, before)
 
-    def _report(self, run: LocalRun, before: Account) -> RunReport:
+    def _report(self, run: Run, before: Account) -> RunReport:
         """Writes the session's report, with the sessions before it. Raises WriteFailed."""
         former = self.folder.read_report()
         earlier = () if former is None else former.sessions

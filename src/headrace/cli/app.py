@@ -40,7 +40,23 @@ ImageColumn = Annotated[
     str | None, typer.Option(help="The photos' column in Parquet input; found by its type.", metavar="NAME")
 ]
 BatchSize = Annotated[str, typer.Option(help="Rows a model call.", metavar=Auto)]
-Workers = Annotated[str, typer.Option(help="Batches that the model works on at once.", metavar=Auto)]
+Workers = Annotated[
+    str,
+    typer.Option(help="Batches that the model works on at once; on ray, its workers.", metavar="auto|N|MIN:MAX"),
+]
+NumCpus = Annotated[
+    float | None, typer.Option(help="CPUs that each model worker takes, on ray; by its shape.", metavar="X")
+]
+NumGpus = Annotated[
+    float | None, typer.Option(help="GPUs that each model worker takes, on ray; a fraction shares one.", metavar="X")
+]
+Resources = Annotated[
+    list[str] | None,
+    typer.Option("--resource", help="What else each model worker takes of a node, on ray.", metavar="NAME=X"),
+]
+Label = Annotated[
+    list[str] | None, typer.Option(help="A label that the model's nodes must have, on ray.", metavar="NAME=VALUE")
+]
 PrepareWorkers = Annotated[str, typer.Option(help="Decode threads.", metavar=Auto)]
 IoConcurrency = Annotated[str, typer.Option(help="Reads at once.", metavar=Auto)]
 PartitionRows = Annotated[str, typer.Option(help="Rows a part file.", metavar=Auto)]
@@ -53,6 +69,10 @@ Memory = Annotated[
 StallTimeout = Annotated[
     float, typer.Option(help="Seconds after which a call of a stage is given up and tried again.", metavar="S")
 ]
+Engine = Annotated[str, typer.Option(help="local: this machine; ray: a Ray cluster.")]
+Address = Annotated[
+    str | None, typer.Option(help="A Ray cluster: auto, host:port or ray://host:port; a local Ray when not given.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else, on stdout.")]
 PlanFile = Annotated[str | None, typer.Option("--plan", help="A saved plan.", metavar="FILE")]
 
@@ -62,7 +82,8 @@ def run(
     inputs: Inputs,
     model: ModelRef,
     out: Out,
-    engine: Annotated[str, typer.Option(help="local.")] = "local",
+    engine: Engine = "local",
+    address: Address = None,
     precision: Precision = "auto",
     min_agreement: MinAgreement = 0.99,
     task: Task = None,
@@ -72,6 +93,10 @@ def run(
     image_column: ImageColumn = None,
     batch_size: BatchSize = "auto",
     workers: Workers = "auto",
+    num_cpus: NumCpus = None,
+    num_gpus: NumGpus = None,
+    resource: Resources = None,
+    label: Label = None,
     prepare_workers: PrepareWorkers = "auto",
     io_concurrency: IoConcurrency = "auto",
     partition_rows: PartitionRows = "auto",
@@ -92,26 +117,20 @@ def run(
 ) -> None:
     """Run a model over INPUT into DIR. Run it again to go on where it stopped."""
     from headrace.api.session import Into
+    from headrace.cli.needs import asked_of_nodes
     from headrace.cli.retry import recordable
     from headrace.cli.run import ModelOptions, dataset, run_to_folder
 
     options = ModelOptions(
         inputs, model, precision, min_agreement, task, top_k, labels, preprocess, image_column, limit, allow_pickle
     )
-    settings = {
-        "engine": engine,
-        "batch_size": batch_size,
-        "workers": workers,
-        "prepare_workers": prepare_workers,
-        "io_concurrency": io_concurrency,
-        "partition_rows": partition_rows,
-        "on_error": on_error,
-        "max_rejected": max_rejected,
-        "memory": memory,
-        "stall_timeout": stall_timeout,
-    }
+    needs, workers = asked_of_nodes(engine, workers, num_cpus, num_gpus, resource or (), label or ())
+    settings = {"engine": engine, "address": address, "on_error": on_error, "max_rejected": max_rejected}
+    settings |= {"batch_size": batch_size, "workers": workers, "prepare_workers": prepare_workers}
+    settings |= {"io_concurrency": io_concurrency, "partition_rows": partition_rows}
+    settings |= {"memory": memory, "stall_timeout": stall_timeout}
     into = Into(out=out, overwrite=overwrite, resume_new=resume_new, command=recordable(options))
-    run_to_folder(dataset(options), into, settings, plan=plan, as_json=json)
+    run_to_folder(dataset(options, needs), into, settings, plan=plan, as_json=json)
 
 
 @app.command()
@@ -120,6 +139,8 @@ def retry(
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Also with a model or stages that have changed since.")
     ] = False,
+    engine: Engine = "local",
+    address: Address = None,
     max_rejected: MaxRejected = 0.1,
     memory: Memory = "auto",
     stall_timeout: StallTimeout = 600.0,
@@ -128,7 +149,13 @@ def retry(
     """Run the rejected rows of OUT again, once their cause is mended."""
     from headrace.cli.retry import retry_folder
 
-    settings = {"max_rejected": max_rejected, "memory": memory, "stall_timeout": stall_timeout}
+    settings = {
+        "engine": engine,
+        "address": address,
+        "max_rejected": max_rejected,
+        "memory": memory,
+        "stall_timeout": stall_timeout,
+    }
     retry_folder(out, settings, accept_changes=accept_changes, as_json=json)
 
 
@@ -147,7 +174,8 @@ def verify(
 def plan(
     inputs: Inputs,
     model: ModelRef,
-    engine: Annotated[str, typer.Option(help="local.")] = "local",
+    engine: Engine = "local",
+    address: Address = None,
     precision: Precision = "auto",
     min_agreement: MinAgreement = 0.99,
     task: Task = None,
@@ -157,6 +185,10 @@ def plan(
     image_column: ImageColumn = None,
     batch_size: BatchSize = "auto",
     workers: Workers = "auto",
+    num_cpus: NumCpus = None,
+    num_gpus: NumGpus = None,
+    resource: Resources = None,
+    label: Label = None,
     prepare_workers: PrepareWorkers = "auto",
     io_concurrency: IoConcurrency = "auto",
     partition_rows: PartitionRows = "auto",
@@ -166,21 +198,24 @@ def plan(
     save: Annotated[Path | None, typer.Option(help="Write it as TOML, for run --plan.", metavar="FILE")] = None,
 ) -> None:
     """Print how a run would go, with a reason for every choice; reads no rows."""
+    from headrace.cli.needs import asked_of_nodes
     from headrace.cli.plan import show_plan
     from headrace.cli.run import ModelOptions, dataset
 
     options = ModelOptions(
         inputs, model, precision, min_agreement, task, top_k, labels, preprocess, image_column, limit, allow_pickle
     )
+    needs, workers = asked_of_nodes(engine, workers, num_cpus, num_gpus, resource or (), label or ())
     settings = {
         "engine": engine,
+        "address": address,
         "batch_size": batch_size,
         "workers": workers,
         "prepare_workers": prepare_workers,
         "io_concurrency": io_concurrency,
         "partition_rows": partition_rows,
     }
-    show_plan(dataset(options), settings, out=out, save=save)
+    show_plan(dataset(options, needs), settings, out=out, save=save)
 
 
 @app.command()
@@ -198,14 +233,14 @@ def demo(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="bad-input, chaos or pipeline.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="bad-input, chaos, clean-path, pipeline, ray or scale.", metavar="NAME")],
     out: Annotated[Path, typer.Option(help="Where the results go, as JSON.", metavar="DIR")] = Path("bench/results"),
     work: Annotated[Path, typer.Option(help="Where data and models are made and kept.", metavar="DIR")] = Path(
         ".bench"
     ),
     repetitions: Annotated[int, typer.Option(help="Interleaved repetitions; chaos: 60 kills each.", metavar="N")] = 5,
     only: Annotated[str | None, typer.Option(help="Only what has this in its name.", metavar="TEXT")] = None,
-    photos: Annotated[int, typer.Option(help="Photos a run (pipeline).", metavar="N")] = 2000,
+    photos: Annotated[int, typer.Option(help="Photos a run (pipeline, ray).", metavar="N")] = 2000,
 ) -> None:
     """Measure headrace against the limit and its peers (pipeline), or kill it over and over (chaos), into JSON."""
     from headrace.bench import run_benchmark

@@ -14,6 +14,7 @@ from headrace.api.readers import read_images, read_parquet
 from headrace.api.session import Into, Outcome, write_job
 from headrace.cli.progress import display
 from headrace.cli.text import printable, seconds, since_process_start_s
+from headrace.core.needs import Needs
 from headrace.core.report import RunReport
 from headrace.engine.telling.clock import RunClock
 from headrace.job.job import Settings
@@ -37,9 +38,10 @@ class ModelOptions:
     allow_pickle: bool
 
 
-def dataset(options: ModelOptions) -> Dataset:
+def dataset(options: ModelOptions, needs: Needs | None = None) -> Dataset:
     """The dataset that the options describe: Parquet where the first input is a .parquet file or --image-column is
-    given."""
+    given. needs: what the model's workers ask of a cluster."""
+    asked = needs or Needs()
     inputs = options.inputs
     tables = options.image_column is not None or inputs[0].endswith((".parquet", ".pq"))
     read = read_parquet(inputs, image_column=options.image_column) if tables else read_images(inputs)
@@ -53,6 +55,11 @@ def dataset(options: ModelOptions) -> Dataset:
         precision=options.precision,
         min_agreement=options.min_agreement,
         allow_pickle=options.allow_pickle,
+        num_cpus=asked.num_cpus,
+        num_gpus=asked.num_gpus,
+        resources=asked.resources,
+        label_selector=asked.labels,
+        concurrency=asked.workers,
     )
 
 

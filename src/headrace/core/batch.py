@@ -37,6 +37,10 @@ class Reject:
         """The reject of a row that `error` was raised for."""
         return cls(key, row, stage, type(error).__name__, _text(error), _as_bytes(original))
 
+    def without_original(self) -> Reject:
+        """Only what it was and why."""
+        return replace(self, original=None)
+
 
 def _text(error: BaseException) -> str:
     """What an error says, as text that can be written: user code may raise anything."""

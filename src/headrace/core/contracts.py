@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headrace.core.batch import Cell, Columns, Reject, Rows
+from headrace.core.needs import Needs
 from headrace.core.partition import Account, Partition
 from headrace.core.preprocess import Preprocess
 
@@ -156,6 +157,11 @@ class Stage(Protocol):
         ...
 
     @property
+    def needs(self) -> Needs:
+        """What each of its workers asks of a cluster."""
+        ...
+
+    @property
     def is_class(self) -> bool:
         """Whether every worker builds (and so loads) something of its own."""
         ...
@@ -174,8 +180,8 @@ class Request(Protocol):
     """One place for a batch in the model; used by one thread at a time, several may be in flight."""
 
     def __call__(self, tensor: Pixels, rows: int) -> Columns:
-        """Runs the model on uint8 [capacity, H, W, 3], borrowed until return and left as it is; outputs by name,
-        `rows` rows each, owned."""
+        """Runs the model on uint8 [capacity, H, W, 3], writeable, borrowed until return and left as it is; outputs by
+        name, `rows` rows each, owned."""
         ...
 
 
@@ -261,11 +267,41 @@ class Head(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A partition that is published, with the account it was published with, and what its sink is to be told; None
+    where another attempt had come first."""
+
+    account: Account
+    note: Any = None
+
+
+class Publisher(Protocol):
+    """A sink's other end, in any process; it can be pickled."""
+
+    def publish(self, partition: Partition, columns: Columns, account: Account, rejects: Sequence[Reject]) -> Published:
+        """Writes rejects, then the part. Whoever comes second discards its work and gets the first one's account."""
+        ...
+
+
 class Sink(Protocol):
     """Where finished partitions go; publishing one is a single atomic act."""
 
     def publish(self, partition: Partition, columns: Columns, account: Account, rejects: Sequence[Reject]) -> Account:
         """Writes rejects, then the part. Whoever comes second discards its work and gets the first one's account."""
+        ...
+
+
+class SharedSink(Sink, Protocol):
+    """A sink that other processes can publish into."""
+
+    def publisher(self, first: Columns) -> Publisher:
+        """What publishes in other processes, in the types that the first parts have: of `first`, where there are
+        none yet."""
+        ...
+
+    def noted(self, published: Published) -> None:
+        """Takes note of what a publisher published. Raises WriteFailed when the output is not this run's any more."""
         ...
 
 
@@ -278,6 +314,7 @@ class Inference:
     decoder: Decoder
     precision: str = "auto"
     min_agreement: float = 0.99
+    needs: Needs = field(default_factory=Needs)
 
     @property
     def name(self) -> str:

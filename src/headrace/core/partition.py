@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
@@ -119,6 +119,11 @@ class Round:
     def next(self, kind: str, rows: int) -> Round:
         """The round behind this one."""
         return Round(kind, self.start + self.rows, rows, self.stop, self.partition_rows)
+
+
+def numbered(rounds: Sequence[Round], number: int) -> Partition:
+    """The partition of that number, which is one of some round's."""
+    return next(one for one in rounds if one.first <= number < one.stop).partition(number)
 
 
 @dataclass(frozen=True, eq=False)

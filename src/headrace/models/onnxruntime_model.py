@@ -16,11 +16,12 @@ from headrace.core.optional import load
 from headrace.core.preprocess import Preprocess
 from headrace.models.external_data import onnx_files
 from headrace.models.header import Header, digest_files
+from headrace.models.portable import Portable
 
 _EXTERNAL_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
-class OnnxRuntimeModel:
+class OnnxRuntimeModel(Portable):
     """An ONNX file on ONNX Runtime; normalisation, layout and type conversion are put before its graph."""
 
     runtime = "onnxruntime"

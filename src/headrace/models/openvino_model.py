@@ -18,11 +18,12 @@ from headrace.core.optional import load
 from headrace.core.preprocess import Preprocess
 from headrace.models.external_data import lies_beside, onnx_files
 from headrace.models.header import Header, digest_files
+from headrace.models.portable import Portable
 
 _PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 
 
-class OpenVinoModel:
+class OpenVinoModel(Portable):
     """A model on OpenVINO's CPU device; normalisation, layout and type conversion are folded into its graph."""
 
     runtime = "openvino"
@@ -36,7 +37,7 @@ class OpenVinoModel:
     @classmethod
     def from_file(cls, path: Path, given: Preprocess | None = None) -> OpenVinoModel:
         """Reads an ONNX or IR file, once it is known which files that leads to. Raises BadModel."""
-        files = onnx_files(path) if path.suffix == ".onnx" else _ir_files(path)
+        files = onnx_files(path) if path.suffix == ".onnx" else ir_files(path)
         try:
             graph = _core().read_model(path)
         except RuntimeError as error:
@@ -128,7 +129,7 @@ def _core() -> Any:
     return openvino.Core()
 
 
-def _ir_files(path: Path) -> list[Path]:
+def ir_files(path: Path) -> list[Path]:
     """An .xml and the .bin beside it, if there is one. Raises BadModel where that is a link out of the folder."""
     with path.open("rb") as file:
         if not file.read(4).removeprefix(b"\xef\xbb\xbf").startswith(b"<"):  # an ONNX file would be read as one

@@ -8,7 +8,8 @@ import importlib
 import importlib.util
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from headrace.core.contracts import Model
 from headrace.core.errors import BadModel, HeadraceError, MissingExtra
 from headrace.core.optional import installed
 from headrace.core.preprocess import Preprocess
+from headrace.models.external_data import onnx_files
+from headrace.models.portable import OfFiles
 
 Resolved = Model | Callable[..., Any]
 _TORCH_FILES = (".pt", ".pth")
@@ -32,20 +35,22 @@ def resolve(reference: object, preprocess: Preprocess | None = None, *, allow_pi
     if isinstance(reference, Path) or (isinstance(reference, str) and not _names_python(reference)):
         path = Path(reference)
         try:
-            return _from_file(path, preprocess, allow_pickle=allow_pickle)
+            from_file: Resolved = _from_file(path, preprocess, allow_pickle=allow_pickle)
         except HeadraceError:
             raise
         except Exception as error:  # what a damaged or hostile file makes a runtime's reader raise, it does not say
             raise BadModel(
                 str(path), f"cannot be opened ({type(error).__name__}: {error})", "check the file"
             ) from error
+        return from_file
     if isinstance(reference, str):
         reference = _from_python(reference)
-    if _is_torch_module(reference):
-        return _from_torch(reference, preprocess)
     if _is_torch_class(reference):
         assert isinstance(reference, type)
-        return _from_torch(_called(reference), preprocess)
+        reference = _called(reference)
+    if _is_torch_module(reference):
+        from_module: Resolved = _from_torch(reference, preprocess)
+        return from_module
     if callable(reference):
         return reference
     raise BadModel(repr(reference), "is no model", "give a file, a torch module, a class with __call__, or module:Name")
@@ -58,19 +63,27 @@ def _names_python(reference: str) -> bool:
     )
 
 
-def _from_file(path: Path, preprocess: Preprocess | None, *, allow_pickle: bool) -> Model:
+def _from_file(path: Path, preprocess: Preprocess | None, *, allow_pickle: bool) -> Any:
+    """The model in a file; another process opens the same bytes."""
+    model, files = _opened(path, preprocess, allow_pickle=allow_pickle)
+    model.origin = OfFiles(partial(resolve, preprocess=preprocess, allow_pickle=allow_pickle), files)
+    return model
+
+
+def _opened(path: Path, preprocess: Preprocess | None, *, allow_pickle: bool) -> tuple[Any, Sequence[Path]]:
+    """The model in a file, and the files that it lies in."""
     if not path.is_file():
         raise BadModel(str(path), "does not exist", "check the path, or name a class as package.module:Name")
     if path.suffix == ".onnx":
-        return _from_onnx(path, preprocess)
+        return _from_onnx(path, preprocess), onnx_files(path)
     if path.suffix == ".xml":
-        from headrace.models.openvino_model import OpenVinoModel
+        from headrace.models.openvino_model import OpenVinoModel, ir_files
 
-        return OpenVinoModel.from_file(path, preprocess)
+        return OpenVinoModel.from_file(path, preprocess), ir_files(path)
     if path.suffix in _TORCH_FILES:
         from headrace.models.torch_file import open_module
 
-        return _from_torch(open_module(path, allow_pickle=allow_pickle), preprocess)
+        return _from_torch(open_module(path, allow_pickle=allow_pickle), preprocess), [path]
     if path.suffix in _PICKLES:
         what = "is a pickle, and opening it would run code of whoever made it"
         raise BadModel(str(path), what, "open it in a class of yours, and name that as file.py:Name")
@@ -158,7 +171,14 @@ def _called(build: type) -> Any:
         ) from error
 
 
-def _from_torch(module: Any, preprocess: Preprocess | None) -> Model:
+def _from_torch(module: Any, preprocess: Preprocess | None) -> Any:
+    """A module on its fastest runtime; another process gets the module."""
+    model = _on_fastest(module, preprocess)
+    model.origin = partial(_from_torch, module, preprocess)
+    return model
+
+
+def _on_fastest(module: Any, preprocess: Preprocess | None) -> Any:
     """On CUDA torch; on the CPU OpenVINO where it is installed and can convert the module, else torch."""
     import torch
 

@@ -13,12 +13,13 @@ from headrace.core.batch import Columns
 from headrace.core.contracts import Pixels, Request
 from headrace.core.optional import load
 from headrace.core.preprocess import Preprocess
+from headrace.models.portable import Portable
 
 if TYPE_CHECKING:
     import torch
 
 
-class TorchModel:
+class TorchModel(Portable):
     """A torch module that maps float [N, 3, H, W] (or NHWC) to a tensor, a tuple or a dict of tensors.
 
     The module is copied, set to eval() and never changed. On CUDA it runs channels_last, in half precision where that

@@ -34,7 +34,7 @@ def this_machine() -> Machine:
     cores = affinity if quota is None else max(1, min(affinity, math.floor(quota)))
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     gpus = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
-    return Machine(cores, min(physical, _memory_limit() or physical), _cpu_name(), gpus)
+    return Machine(cores, min(physical, _memory_limit() or physical), cpu_name(), gpus)
 
 
 def _quota() -> float | None:
@@ -54,7 +54,8 @@ def _memory_limit() -> int | None:
     return None if text == "max" else int(text)
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """This machine's CPU, as it calls itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -12,7 +12,7 @@ from headrace.core.errors import BadOption
 
 SCHEMA_VERSION = 1
 AUTO = "auto"
-_TABLES = ("stages", "row_caps")
+_TABLES = ("stages", "row_caps", "cluster")
 """Choices that each step has for itself."""
 
 
@@ -38,7 +38,8 @@ class Choice:
 class Plan:
     """Frozen; `settled` derives the next one. Sizes in rows, bytes where the name says so.
 
-    row_caps: the most rows at once of steps that ran out of memory with more, by name.
+    row_caps: the most rows at once of steps that ran out of memory with more, by name. cluster: what each leg of a job
+    takes of a cluster.
     """
 
     engine: Choice
@@ -54,6 +55,7 @@ class Plan:
     preprocess: Choice | None = None
     stages: Mapping[str, Choice] = field(default_factory=dict)
     row_caps: Mapping[str, Choice] = field(default_factory=dict)
+    cluster: Mapping[str, Choice] = field(default_factory=dict)
     agreement: Mapping[str, Any] | None = None
     rows: int = 0
 

@@ -15,8 +15,8 @@ from headrace.models.reference import resolve
 from headrace.stages.map_batches import MapBatches
 from headrace.stages.photo import PhotoDecoder
 
-READ, PREPARE, FIT, WRITE = "read", "prepare", "fit", "write"
-"""Stages that every job has (`fit`: only where stages make the model's images); the others are its steps."""
+READ, PREPARE, FIT, INFER, WRITE = "read", "prepare", "fit", "infer", "write"
+"""Stages by headrace's own names: `fit` where stages make the model's images, `infer` the model. Others are users'."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Recipe:
         used = {READ, PREPARE, FIT, WRITE}
         names: list[str] = []
         for step in self.steps:
-            number = 1 if isinstance(step, Inference) or step.name != "infer" else 2  # the model's meter is found by it
+            number = 1 if isinstance(step, Inference) or step.name != INFER else 2  # the model's meter is found by it
             while (name := step.name if number == 1 else f"{step.name}-{number}") in used:
                 number += 1
             used.add(name)
@@ -112,7 +112,16 @@ def _opened(step: Stage | Infer) -> tuple[Stage | Inference, Preprocess | None]:
     found = resolve(step.reference, given, allow_pickle=step.allow_pickle)
     if callable(found):
         _refuse_model_options(step)
-        return MapBatches(fn=found), given
+        needs = step.needs
+        stage = MapBatches(
+            fn=found,
+            num_cpus=needs.num_cpus,
+            num_gpus=needs.num_gpus or 0.0,
+            resources=needs.resources,
+            label_selector=needs.labels,
+            concurrency=needs.workers,
+        )
+        return stage, given
     model: Any = found
     labels = read_labels(step.labels) if isinstance(step.labels, str | Path) else step.labels
     header = getattr(model, "header", None)
@@ -128,7 +137,7 @@ def _opened(step: Stage | Infer) -> tuple[Stage | Inference, Preprocess | None]:
     if isinstance(head, Classify) and header is not None and header.classes is not None:
         head.check(header.classes)
     decoder = PhotoDecoder(replace(model.preprocess))
-    return Inference(model, head, decoder, step.precision, step.min_agreement), None
+    return Inference(model, head, decoder, step.precision, step.min_agreement, step.needs), None
 
 
 def _refuse_model_options(step: Infer) -> None:

@@ -45,6 +45,20 @@ def partition_choice(
     return Choice(sizing.partition_rows(rows, rate, batch_size, bytes_per_row, most), why, measured)
 
 
+def shared_partition_choice(
+    rows: int, plan: Plan, *, slots: int, seconds_per_row: float, bytes_per_row: float, sent_bytes_per_row: float
+) -> Choice:
+    """Rows a partition on a cluster of so many slots, by what the first batch took on one worker, and what it held."""
+    rate = 1 / max(1e-6, seconds_per_row)
+    measured = f"about {rate:.0f} rows/s a worker by the first batch, {sent_bytes_per_row / 1000:.0f} kB a row to send"
+    most = sizing.partition_bytes(int(plan.value("memory_bytes")))
+    size = sizing.shared_partition_rows(
+        rows, rate, int(plan.value("batch_size")), bytes_per_row, sent_bytes_per_row, most, slots
+    )
+    why = f"a second of work or more, about {sizing.SENT_BYTES // sizing.MIB} MiB on the way, four a slot"
+    return Choice(size, f"{why} ({measured})", measured)
+
+
 def cap_choices(caps: Mapping[str, int]) -> dict[str, Choice]:
     """What steps that ran out of memory are given at most, by name."""
     return {name: Choice(rows, "it ran out of memory with more") for name, rows in caps.items()}

@@ -6,6 +6,7 @@ MIB = 1 << 20
 PARTITION_SECONDS = 30.0
 MAX_PARTITION_ROWS = 65_536
 MAX_PARTITION_BYTES = 128 * MIB
+SENT_BYTES = 32 * MIB
 CPU_BATCH = (
     4  # ms CPU a photo at 4, 8, 16 (2-core EPYC): ResNet-50 bf16 18.4, 18.9, 19.3; MobileNetV2 fp32 4.2, 4.8, 5.1
 )
@@ -47,6 +48,24 @@ def partition_rows(rows: int, rows_per_s: float, batch_size: int, bytes_per_row:
     wanted = min(most, max(batch_size, int(rows_per_s * PARTITION_SECONDS)))
     whole = max(1, min(-(-wanted // batch_size), most // batch_size)) * batch_size
     return -(-rows // batch_size) * batch_size if rows <= min(whole * 1.5, most) else whole
+
+
+def shared_partition_rows(
+    rows: int, rows_per_s: float, batch_size: int, out_bytes: float, sent_bytes: float, most_bytes: int, slots: int
+) -> int:
+    """Rows a partition on a cluster, where it travels whole from worker to worker: at least a second of one worker's
+    work, so that what a partition costs by itself (about 10 ms) does not show; within that, what about 32 MiB hold on
+    the way, and few enough rows that every slot gets four. At most `most_bytes` of output, and 65,536 rows.
+
+    rows_per_s: of one worker. out_bytes, sent_bytes: a row as it is written, and as it travels.
+    """
+    most = max(1, min(MAX_PARTITION_ROWS, int(most_bytes / max(1.0, out_bytes))))
+    travelling = int(SENT_BYTES / max(1.0, sent_bytes))
+    spread = -(-rows // (4 * max(1, slots)))
+    wanted = max(batch_size, int(rows_per_s), min(travelling, spread))
+    largest = max(batch_size, int(8 * SENT_BYTES / max(1.0, sent_bytes)))
+    whole = min(wanted, most, largest)
+    return max(1, -(-whole // batch_size)) * batch_size
 
 
 def queue_bytes(memory_bytes: int, batch_bytes: int, steps: int, *, remote: bool) -> int:

@@ -52,6 +52,9 @@ class S3Store:
         self._piece_bytes = piece_bytes
         self._client = S3Client(bucket, self.root)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return S3Store, (self.root, self._piece_bytes)  # another process connects for itself, with its own keys
+
     def create(self, name: str, data: bytes) -> bool:
         """One conditional request, or pieces that a conditional request puts together. When this raises the object may
         be there all the same: then the answer was lost."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,20 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from headrace.core.batch import Columns, Reject
-from headrace.core.errors import BadOutput, WriteFailed
+from headrace.core.contracts import Published
+from headrace.core.errors import BadOutput
 from headrace.core.partition import Account, Commits, Partition
 from headrace.core.report import RunReport
 from headrace.sinks.commits import CommitCache, Known, attempt_of, mapped
-from headrace.sinks.footers import (
-    Footer,
-    encode,
-    part_name,
-    part_number,
-    read_footer,
-    rejects_key,
-    rejects_name,
-)
+from headrace.sinks.footers import Footer, encode, part_name, part_number, rejects_key, rejects_name
 from headrace.sinks.locks import LEASE, LOCK, Lock, lock_on
 from headrace.sinks.object_store import S3Store
+from headrace.sinks.press import REJECTS, PartPress, schema_of
 from headrace.sinks.stores import LocalStore, Store, refusal, write_failed
-from headrace.sinks.tables import reject_table, table_of
+from headrace.sinks.tables import reject_table
 
 JOB_SCHEMA = 2
 _STATE = "_headrace"
-_REJECTS = "_headrace/rejects"
 _KEY = [("part", "i8"), ("attempt", "i8")]
 
 
@@ -65,13 +57,21 @@ class ParquetFolder:
     def __init__(self, out: str | Path, fingerprint: str = "") -> None:
         self.store = store_at(out)
         self.root, self.is_local = self.store.root, self.store.is_local
-        self.fingerprint = fingerprint
-        self._schema: pa.Schema | None = None
+        self._press = PartPress(self.store, fingerprint, held=self._held)
         self._schema_sought = False
         self._commits: Commits | None = None
         self._cache = CommitCache(self.store)
         self._lock: Lock | None = None
         self._is_ours = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the job; what every part carries."""
+        return self._press.fingerprint
+
+    @fingerprint.setter
+    def fingerprint(self, value: str) -> None:
+        self._press.fingerprint = value
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -257,7 +257,7 @@ class ParquetFolder:
 
     def _rejects_keys(self) -> NDArray[Any]:
         """Partition and attempt of the rejects files there are."""
-        found = (rejects_key(name) for name, _ in self.store.list(_REJECTS, "part-"))
+        found = (rejects_key(name) for name, _ in self.store.list(REJECTS, "part-"))
         return np.fromiter((key for key in found if key is not None), _KEY)
 
     def _drop_rejects(self, known: Known, unnamed: NDArray[Any]) -> None:
@@ -269,17 +269,11 @@ class ParquetFolder:
         """
         if not self.store.is_local:
             unnamed = unnamed[known.places(unnamed["part"])[1]]
-        self.store.delete(*(f"{_REJECTS}/{rejects_name(*key)}" for key in unnamed.tolist()))
+        self.store.delete(*(f"{REJECTS}/{rejects_name(*key)}" for key in unnamed.tolist()))
 
     def footer(self, number: int) -> Footer:
         """What a partition's part says of itself. Raises BadOutput when it is broken or another job's; OSError."""
-        name = part_name(number)
-        with self.store.open(name) as file:
-            footer = read_footer(file, f"{self.root}/{name}")
-        if footer.fingerprint != self.fingerprint or footer.partition.number != number:
-            fix = "write to another folder, or --overwrite to start anew"
-            raise BadOutput(f"{self.root}/{name}", "belongs to another job", fix)
-        return footer
+        return self._press.footer(number)
 
     def publish(self, partition: Partition, columns: Columns, account: Account, rejects: Sequence[Reject]) -> Account:
         """Writes the rejects under a name of their own, then publishes the part, which names them.
@@ -287,45 +281,23 @@ class ParquetFolder:
         When another attempt has published the partition, this one's files are discarded and the other's account is
         returned. Raises WriteFailed.
         """
-        assert account.balanced(), (partition, account)
+        if self._press.schema is None and not self._schema_sought:
+            self._press.schema, self._schema_sought = self._written_schema(), True
+        published = self._press.publish(partition, columns, account, rejects)
+        self.noted(published)
+        return published.account
+
+    def publisher(self, first: Columns) -> PartPress:
+        """What publishes in another process; in the types of the parts there are, or of `first`."""
+        schema = self._written_schema() or schema_of(first)
+        return PartPress(self.store, self.fingerprint, schema=schema)
+
+    def noted(self, published: Published) -> None:
+        """Takes note of a part. Raises WriteFailed when the folder is not held any more."""
         self._held()
-        attempt, name = uuid.uuid4().hex[:12], part_name(partition.number)
-        named = rejects_name(partition.number, int(attempt, 16)) if rejects else None
-        footer = Footer(partition, attempt, account, named, self.fingerprint)
-        try:
-            data, digest = encode(self._uniform(table_of(columns)), footer)
-            if rejects:
-                self.store.create(f"{_REJECTS}/{named}", encode(reject_table(rejects))[0])
-            self._held()  # encoding and sending the rejects may have taken longer than the lease
-            published = self.store.create(name, data)
-            if not published:
-                self._discard(named)
-                return self.footer(partition.number).account
-        except WriteFailed:
-            self._discard(named)
-            raise
-        except OSError as error:
-            if self.is_local:  # an object may be there though its answer was lost; then it names these rejects
-                self._discard(named)
-            raise write_failed(f"{self.root}/{name}", error) from error
-        self._cache.add(len(data), replace(footer, sha256=digest))
-        return account
-
-    def _discard(self, named: str | None) -> None:
-        if named is not None:
-            with contextlib.suppress(OSError):  # no part names it: the next session removes it
-                self.store.delete(f"{_REJECTS}/{named}")
-
-    def _uniform(self, table: pa.Table) -> pa.Table:
-        """The table in the types of the first part that has rows, so that all read as one. Raises ArrowInvalid where
-        they do not fit."""
-        if self._schema is None and not self._schema_sought:
-            self._schema, self._schema_sought = self._written_schema(), True
-        if self._schema is None and len(table):
-            self._schema = table.schema
-        if self._schema is None or table.schema.names != self._schema.names:
-            return table
-        return table.cast(self._schema) if len(table) else self._schema.empty_table()
+        if published.note is not None:
+            nbytes, footer = published.note
+            self._cache.add(nbytes, footer)
 
     def _written_schema(self) -> pa.Schema | None:
         """The types of a part with rows; None when there is none. All parts with rows have the same."""

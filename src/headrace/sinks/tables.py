@@ -49,7 +49,9 @@ def _values(array: Any) -> pa.Array:
 def _objects(array: Any) -> pa.Array:
     """Text, as labels and keys are, or whatever Arrow makes of other objects."""
     values = _cells(array)
-    if all(v is None or isinstance(v, str) for v in values):  # also no rows: the column has one type in all parts
+    if array.ndim == 1 and all(
+        v is None or isinstance(v, str) for v in values
+    ):  # also no rows: the column has one type in all parts
         builder = StringBuilder()
         builder.append_values(values)
         return builder.finish()

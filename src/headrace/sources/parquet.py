@@ -232,6 +232,9 @@ class _LoadedGroups:
         self._in_use: WeakValueDictionary[_Group, _LoadedGroup] = WeakValueDictionary()
         self._kept: deque[_LoadedGroup] = deque(maxlen=_KEPT)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _LoadedGroups, ()  # another process reads for itself
+
     def at(self, listing: ParquetListing, index: int) -> _LoadedGroup:
         """The group at `index` of the listing, which holds the one behind it; the one in use, if it is."""
         with self._lock:

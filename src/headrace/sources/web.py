@@ -33,6 +33,9 @@ class WebFile:
         options = {"timeout": ClientTimeout(**TIMEOUTS_S)}
         self.filesystem = fsspec.filesystem("http", get_client=client, client_kwargs=options, use_listings_cache=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return WebFile, (self.root,)  # sessions and their event loop stay in their process
+
     def walk(self, fits: Callable[[str], bool]) -> Entries:
         """The file itself, or what the index page and those below it link to, where it fits; sizes are not known."""
         found = Entries()

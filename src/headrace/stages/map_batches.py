@@ -16,6 +16,7 @@ from headrace.core.batch import Columns, stacked
 from headrace.core.contracts import BatchFunction
 from headrace.core.errors import BadOption
 from headrace.core.faults import WrongAnswer
+from headrace.core.needs import Needs
 from headrace.core.optional import load
 from headrace.core.options import count, one_of
 
@@ -27,7 +28,9 @@ class MapBatches:
     """`fn` called on every batch: a function, or a class that is built once a worker and then called.
 
     batch_size: rows a call; the run's when not given. batch_format: "numpy" (dict of arrays), "pandas" or "pyarrow".
-    concurrency: workers; measured when not given. The result has as many rows as the batch.
+    concurrency: workers, or (at least, at most) so many on a cluster; measured when not given. resources,
+    label_selector: what a worker asks of a cluster's nodes beside CPUs and GPUs. The result has as many rows as the
+    batch.
     """
 
     fn: Callable[..., Any]
@@ -39,7 +42,10 @@ class MapBatches:
     fn_constructor_kwargs: Mapping[str, Any] = field(default_factory=dict)
     num_cpus: float | None = None
     num_gpus: float = 0.0
-    concurrency: int | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
+    label_selector: Mapping[str, str] = field(default_factory=dict)
+    concurrency: int | tuple[int, int] | None = None
+    needs: Needs = field(init=False)
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -49,9 +55,9 @@ class MapBatches:
         if isinstance(self.fn, type) and "__call__" not in {n for c in self.fn.__mro__[:-1] for n in vars(c)}:
             raise BadOption("map_batches", "given a class with __call__(batch)", self.fn.__name__)
         one_of("batch_format", self.batch_format, FORMATS)
-        for name in ("batch_size", "concurrency"):
-            if getattr(self, name) is not None:
-                count(name, getattr(self, name))
+        if self.batch_size is not None:
+            count("batch_size", self.batch_size)
+        object.__setattr__(self, "needs", self._needs())
 
     @property
     def name(self) -> str:
@@ -66,8 +72,17 @@ class MapBatches:
 
     @property
     def workers(self) -> int | None:
-        """`concurrency`."""
-        return self.concurrency
+        """`concurrency`; the most where there are two."""
+        return self.needs.workers[1] if self.needs.workers is not None else None
+
+    def _needs(self) -> Needs:
+        return Needs.of(
+            num_cpus=self.num_cpus,
+            num_gpus=self.num_gpus or None,
+            resources=self.resources,
+            label_selector=self.label_selector,
+            concurrency=self.concurrency,
+        )
 
     def describe(self) -> dict[str, Any]:
         """Name, source text and arguments: a pickle's hash would change from process to process."""

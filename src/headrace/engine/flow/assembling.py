@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from headrace.core.batch import Batch, Columns, Reject, end_to_end
+from headrace.core.errors import HeadraceError
 from headrace.core.partition import Account, Partition
+from headrace.engine.flow.places import located
 from headrace.engine.flow.preparing import as_column
 
 
@@ -48,12 +51,13 @@ def assemble(batches: Iterable[Batch], todo: Iterable[Partition], written: Writt
         if batch.last:
             partition = next(partitions)
             assert all(b.partition == partition.number for b in collected), partition
-            yield _whole(partition, collected, written)
+            yield whole(partition, collected, written)
             collected = []
     assert not collected, "batches without their partition's last"
 
 
-def _whole(partition: Partition, batches: list[Batch], written: Written) -> Assembled:
+def whole(partition: Partition, batches: list[Batch], written: Written) -> Assembled:
+    """A partition of its batches, all of them, in order."""
     parts = [written.columns(b) for b in batches if b.keys or b is batches[-1]]
     parts = [p for p in parts if len(p[written.key_name])] or parts[-1:]
     rejects = [r for b in batches for r in b.rejects]
@@ -66,3 +70,15 @@ def concatenated(parts: list[Columns]) -> Columns:
     """Columns of several batches end to end; all have the same names."""
     assert all(list(part) == list(parts[0]) for part in parts), [list(p) for p in parts]
     return {name: end_to_end([p[name] for p in parts]) for name in parts[0]}
+
+
+@contextlib.contextmanager
+def writing(part: Assembled) -> Iterator[None]:
+    """Around the publishing of a part: what it raises says which. Raises HeadraceError."""
+    try:
+        yield
+    except HeadraceError:
+        raise
+    except Exception as error:
+        keys = list(next(iter(part.columns.values())))
+        raise located("write", part.partition.number, 0, part.partition.rows, keys, error) from error

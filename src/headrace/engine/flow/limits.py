@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from headrace.core.batch import Batch
+from headrace.core.batch import Batch, Reject
 from headrace.core.errors import RejectedRow, TooManyRejects
 from headrace.core.partition import Account
 
@@ -15,11 +15,10 @@ class RejectLimits:
     def __init__(self, on_error: str, max_rejected: float, seen_at_least: int = 1000) -> None:
         self.on_error, self.max_rejected, self.seen_at_least = on_error, max_rejected, seen_at_least
 
-    def check(self, rows: int, rejected: int, batch: Batch) -> None:
-        """Raises RejectedRow, TooManyRejects."""
-        if not batch.rejects:
+    def check(self, rows: int, rejected: int, first: Reject | None) -> None:
+        """Of what was just counted, `first` is the first reject. Raises RejectedRow, TooManyRejects."""
+        if first is None:
             return
-        first = batch.rejects[0]
         if self.on_error == "fail":
             raise RejectedRow(first.stage, first.key, first.message)
         if rows >= self.seen_at_least and rejected > math.floor(self.max_rejected * rows):
@@ -39,5 +38,5 @@ class Counted:
         """Counts a batch on its way to the sink."""
         self.rows += batch.rows_in
         self.rejected += len(batch.rejects)
-        self._limits.check(self.rows, self.rejected, batch)
+        self._limits.check(self.rows, self.rejected, batch.rejects[0] if batch.rejects else None)
         return batch

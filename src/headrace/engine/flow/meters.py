@@ -26,6 +26,7 @@ class StageMeter:
         self._active, self._since = 0, time.perf_counter()
         self._busy = self._cpu = self._wait_in = self._wait_out = 0.0
         self._rows = self._seen = 0
+        self._threads: dict[int, float] = {}  # their CPU seconds when they began, by thread
         self._durations: list[float] = []
         self._random = np.random.default_rng(0)
 
@@ -69,10 +70,34 @@ class StageMeter:
         with self._lock:
             self._cpu += seconds
 
+    @contextlib.contextmanager
+    def thread(self) -> Iterator[None]:
+        """Around all that the thread does that calls it: its CPU time counts."""
+        ident = threading.get_ident()
+        with self._lock:
+            self._threads[ident] = time.thread_time()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._cpu += time.thread_time() - self._threads.pop(ident)
+
     @property
     def cpu_s(self) -> float:
         """CPU seconds so far, of threads that said so."""
-        return self._cpu
+        with self._lock:  # a thread that counts cannot end meanwhile
+            running = sum(_thread_cpu_s(ident) - began for ident, began in self._threads.items())
+            return self._cpu + running
+
+    @property
+    def wait_s(self) -> tuple[float, float]:
+        """Seconds of waiting for input, and for room behind it, so far."""
+        return self._wait_in, self._wait_out
+
+    def durations_s(self) -> list[float]:
+        """The sample of its batches' durations."""
+        with self._lock:
+            return list(self._durations)
 
     @property
     def rows(self) -> int:
@@ -93,9 +118,14 @@ class StageMeter:
             workers=self.workers,
             rows=self._rows,
             busy_s=round(self.busy_s(), 4),
-            cpu_s=round(self._cpu if cpu_s is None else cpu_s, 4),
+            cpu_s=round(self.cpu_s if cpu_s is None else cpu_s, 4),
             wait_in_s=round(self._wait_in, 4),
             wait_out_s=round(self._wait_out, 4),
             batch_ms_p50=round(float(p50), 3),
             batch_ms_p99=round(float(p99), 3),
         )
+
+
+def _thread_cpu_s(ident: int) -> float:
+    """CPU seconds of a thread that is running."""
+    return time.clock_gettime(time.pthread_getcpuclockid(ident))

@@ -106,17 +106,13 @@ class Pipeline:
         meter = self._meters.get(name)
 
         def run(loop: Callable[[], None]) -> None:
-            start = time.thread_time()
-            with contextlib.suppress(Closed):
+            with contextlib.suppress(Closed), contextlib.nullcontext() if meter is None else meter.thread():
                 try:
                     loop()
                 except Closed:
                     raise
                 except BaseException as error:  # noqa: BLE001 - a worker's boundary; it is recorded and raised in `batches`
                     self.fail(error)
-                finally:
-                    if meter is not None:
-                        meter.used_cpu(time.thread_time() - start)
                 with guard:
                     left[0] -= 1
                     if left[0] == 0:

@@ -20,9 +20,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from headrace.core.cache import cache_folder
 from headrace.core.errors import KeepsCrashing
 from headrace.core.faults import WorkerDied
-from headrace.engine.cache import cache_folder
+from headrace.engine.flow.gate import Gate
 
 DIED = "HEADRACE_DIED"
 """Set in the environment to the process that died without a goodbye, by who started it and starts it again."""
@@ -79,7 +80,7 @@ class Recorder(Unrecorded):
         self._map = _mapped(self._path)
         self._next = iter(range(_SLOTS))
         self._own = threading.local()
-        self._gate = _Gate() if self._suspects else None
+        self._gate = Gate() if self._suspects else None
 
     def _take_in(self, left: Path) -> None:
         """Counts what a session that died had in hand, if it crashed."""
@@ -113,9 +114,7 @@ class Recorder(Unrecorded):
 
         A part of what has crashed twice counts once more: the next crash is its second.
         """
-        own = {(first, last): n for (name, first, last), n in self._suspects.items() if name == _kept(step)}
-        inside = {s for s in own for t, n in own.items() if n > 1 and s != t and t[0] <= s[0] and s[1] <= t[1]}
-        return {span: n + (span in inside) for span, n in own.items()}
+        return doubled({(first, last): n for (name, first, last), n in self._suspects.items() if name == _kept(step)})
 
     @contextlib.contextmanager
     def in_hand(self, step: str, first: int, last: int) -> Iterator[None]:
@@ -159,27 +158,6 @@ class Recorder(Unrecorded):
             self._suspects_path.unlink(missing_ok=True)
 
 
-class _Gate:
-    """Many may pass together, or one alone; by thread, so that one that is left behind can be taken out."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._inside: dict[int, bool] = {}
-
-    def enter(self, *, alone: bool) -> None:
-        """Waits until nobody is inside, or, not `alone`, nobody who is alone."""
-        with self._changed:
-            while any(self._inside.values()) or (alone and self._inside):
-                self._changed.wait()
-            self._inside[threading.get_ident()] = alone
-
-    def leave(self, thread: int) -> None:
-        """Takes a thread out, if it is inside."""
-        with self._changed:
-            self._inside.pop(thread, None)
-            self._changed.notify_all()
-
-
 @contextlib.contextmanager
 def recording(out: str, job: str) -> Iterator[Unrecorded]:
     """The recorder of a job's runs into an output, in the user's cache; none where that cannot be written.
@@ -201,6 +179,12 @@ def recording(out: str, job: str) -> Iterator[Unrecorded]:
 def _kept(step: str) -> str:
     """A step's name as a slot keeps it."""
     return step.encode()[:_NAME_BYTES].decode(errors="replace")
+
+
+def doubled(deaths: Mapping[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+    """Deaths by first and last row, one more for a part of rows that killed twice: the next death is its second."""
+    inside = {s for s in deaths for t, n in deaths.items() if n > 1 and s != t and t[0] <= s[0] and s[1] <= t[1]}
+    return {span: n + (span in inside) for span, n in deaths.items()}
 
 
 def crashed(times: int) -> WorkerDied:

@@ -60,8 +60,8 @@ class Salvage:
         self._failed = 0  # rows since the last success
         self._deaths = 0  # of workers, likewise
         self._first: tuple[Batch, Exception] | None = None  # failure, likewise
-        # By which rows workers died; first those that the process itself died over, in sessions before.
-        self._killed = {span: [crashed(n)] * n for span, n in recorder.suspects(step.name).items()}
+        self._killed: dict[_Span, list[WorkerDied]] = {}  # by which rows workers died
+        self._suspects = recorder.suspects(step.name)  # rows that the process itself died over, before
         self._caps_before: dict[int, int | None] = {}  # by thread: when it took its batch
 
     def __call__(self, work: Work, batch: Batch) -> Batch:
@@ -92,16 +92,21 @@ class Salvage:
         span = _span(batch)
         with self._lock:
             if span is not None:
-                self._killed.setdefault(span, []).append(error)
+                self._killed[span] = [*self._deaths_of(span), error]
             self._deaths += 1
             _log.warning("%s: %s; its rows are tried again", self._step.name, error)
             if not self._worked and self._deaths >= NEVER_WORKED_DEATHS and not out_of_memory(error):
                 raise failure(self._step.name, batch, error) from error
 
+    def _deaths_of(self, span: _Span) -> list[WorkerDied]:
+        """Of workers over these rows, those of the process before it began among them."""
+        before = self._suspects.get(span, 0)
+        return self._killed.get(span) or [crashed(before)] * before
+
     def _tried(self, work: Work, batch: Batch) -> Batch:
         span = _span(batch)
         with self._lock:
-            deaths = list(self._killed.get(span, ())) if span is not None else []
+            deaths = self._deaths_of(span) if span is not None else []
         if len(deaths) >= _DEATHS:
             return self._after(deaths[-1], work, batch)
         try:
@@ -155,7 +160,7 @@ class Salvage:
         if isinstance(error, WorkerDied):
             with self._lock:
                 for span in filter(None, map(_span, parts)):  # in a batch that killed: the next death is its second
-                    self._killed.setdefault(span, [error])
+                    self._killed[span] = self._deaths_of(span) or [error]
         done = {i: self._tried(work, parts[i]) for i in ((1, 0) if alone else (0, 1))}
         return batch.rejoined([done[0], done[1]])
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.core.batch import Batch, Columns, Reject, end_to_end
-from headrace.core.contracts import BatchFunction, Decoder, Inference, Request, Session, Stage
+from headrace.core.contracts import BatchFunction, Decoder, Inference, Pixels, Request, Session, Stage
 from headrace.core.errors import BadInput, HeadraceError
 from headrace.core.faults import TooManyAtOnce, WrongAnswer
 from headrace.engine.flow.buffers import TensorPool, padded
@@ -97,6 +97,14 @@ class _Inferring:
     def __init__(self, step: InferStep) -> None:
         self._step, self._session = step, step.session
         self._request: Request = self._session.request()
+        self._staging: Pixels | None = None
+
+    def _staged(self, tensor: Pixels) -> Pixels:
+        """A copy of it, in memory that is used again for the next."""
+        if self._staging is None or self._staging.shape != tensor.shape:
+            self._staging = np.empty_like(tensor)
+        np.copyto(self._staging, tensor)
+        return self._staging
 
     def __call__(self, batch: Batch) -> Batch:
         if self._session is not self._step.session:
@@ -108,6 +116,8 @@ class _Inferring:
             raise TooManyAtOnce(f"{rows} rows are more than the {capacity} that there was memory for")
         if capacity is not None and len(tensor) != capacity:
             tensor = padded(tensor[:rows], capacity)
+        if not tensor.flags.writeable:  # as shared memory comes; OpenVINO takes none, torch warns
+            tensor = self._staged(tensor)
         # Without a row too: the outputs then give the columns their types.
         columns = self._step.inference.head(self._request(tensor, rows))
         if clash := columns.keys() & batch.columns.keys():

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from headrace.core.batch import Batch
 from headrace.core.contracts import Inference, Session
 from headrace.engine.flow.assembling import Written
 from headrace.engine.flow.buffers import TensorPool
@@ -63,8 +64,9 @@ class Workshop:
         self.steps: list[Step] = []
         self.salvages: dict[str, Salvage] = {}
         self.preparer: Preparer | None = None
-        self._pool = self._tensors(recipe.slot) if recipe.slot is not None else None
-        if recipe.decoder is not None and PREPARE in self._only:
+        prepares = PREPARE in self._only
+        self._pool = self._tensors(recipe.slot) if recipe.slot is not None and prepares else None
+        if recipe.decoder is not None and prepares:
             memory = MemoryBudget(sizing.decode_bytes(int(plan.value("memory_bytes"))))
             self.preparer = Preparer(
                 recipe.decoder,
@@ -108,10 +110,19 @@ class Workshop:
         if cap is not None:
             step.resize(cap)
 
+    def recycle(self, batch: Batch) -> None:
+        """Takes back the tensor of a batch that nobody needs any more."""
+        if self._pool is not None and batch.tensor is not None:
+            self._pool.give(batch.tensor)
+
     @property
     def map_steps(self) -> list[MapStep]:
         """The user's stages among the steps."""
         return [step for step in self.steps if isinstance(step, MapStep)]
+
+    def busy(self) -> dict[str, tuple[float, int]]:
+        """Busy seconds of each stage up to now, and how many batches it works on at once."""
+        return {name: (meter.busy_s(), meter.workers) for name, meter in self.meters.items()}
 
     def row_caps(self) -> dict[str, int]:
         """The most rows at once of steps that ran out of memory with more, by name."""

@@ -8,14 +8,13 @@ from dataclasses import replace
 
 from headrace.core.batch import Batch
 from headrace.core.contracts import Sink
-from headrace.core.errors import HeadraceError
 from headrace.core.partition import Account, Partition, Todo
 from headrace.core.progress import OnProgress
 from headrace.core.report import StageReport
-from headrace.engine.flow.assembling import Assembled, Written, assemble
+from headrace.engine.flow.assembling import Written, assemble, writing
 from headrace.engine.flow.limits import Counted, RejectLimits
 from headrace.engine.flow.pipeline import Pipeline, reading_of
-from headrace.engine.flow.places import located, not_built
+from headrace.engine.flow.places import not_built
 from headrace.engine.flow.recorder import Unrecorded
 from headrace.engine.flow.steps import MapStep
 from headrace.engine.flow.workshop import Care, Workshop
@@ -213,8 +212,8 @@ class LocalRun:
         def write() -> None:
             try:
                 for part in assemble(chained(), todo, self.output):
-                    with self.clock.writing(part.account.rows_out):
-                        account = _published(sink, part)
+                    with self.clock.writing(part.account.rows_out), writing(part):
+                        account = sink.publish(part.partition, part.columns, part.account, part.rejects)
                     self._care.recorder.published()
                     counted.worked += account
                     counted.account += account.resolving() if part.partition.retried else account
@@ -226,7 +225,7 @@ class LocalRun:
         writer.start()
         self._gpu.start()
         try:
-            watch(writer, counted, todo.rows, self._open_shop.meters, on_progress)
+            watch(writer, counted, todo.rows, self._open_shop.busy, on_progress)
         finally:
             self.clock.finished()
             self._gpu.stop()
@@ -244,14 +243,3 @@ class LocalRun:
     def close(self) -> None:
         """Ends what is left running; may be called again."""
         end_workers([w for workers in self._workers.values() for w in workers], _STOP_S / 2)
-
-
-def _published(sink: Sink, part: Assembled) -> Account:
-    """What the sink made of a part. Raises HeadraceError."""
-    try:
-        return sink.publish(part.partition, part.columns, part.account, part.rejects)
-    except HeadraceError:
-        raise
-    except Exception as error:
-        keys = list(next(iter(part.columns.values())))
-        raise located("write", part.partition.number, 0, part.partition.rows, keys, error) from error

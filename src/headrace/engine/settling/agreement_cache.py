@@ -7,8 +7,8 @@ import json
 import os
 from pathlib import Path
 
+from headrace.core.cache import cache_folder
 from headrace.core.contracts import Inference
-from headrace.engine.cache import cache_folder
 from headrace.plan.agreement import Agreement
 
 

@@ -1,16 +1,19 @@
-"""Waits for a run to end and tells how it is getting on."""
+"""Tells how a run is getting on, while it goes on."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from headrace.core.progress import OnProgress, Progress
-from headrace.engine.flow.meters import StageMeter
 
-_EVERY_S = 0.25
+EVERY_S = 0.25
+
+Busy = Callable[[], Mapping[str, tuple[float, int]]]
+"""Busy seconds of each stage up to now, and how many batches it works on at once."""
 
 
 class Counted(Protocol):
@@ -20,26 +23,65 @@ class Counted(Protocol):
     rejected: int
 
 
+class Watch:
+    """Calls `on_progress` with what has come out, and what each stage did since it was last called."""
+
+    def __init__(self, counted: Counted, rows_total: int, busy: Busy, on_progress: OnProgress) -> None:
+        self._counted, self._rows_total, self._busy, self._on_progress = counted, rows_total, busy, on_progress
+        self._began = self._last = time.perf_counter()
+        self._busy_before = {name: seconds for name, (seconds, _) in busy().items()}
+
+    def tell(self) -> None:
+        """Tells it once."""
+        counted, now, busy = self._counted, time.perf_counter(), self._busy()
+        rate = counted.rows / (now - self._began)
+        left = self._rows_total - counted.rows
+        shares = {
+            name: (seconds - self._busy_before.get(name, 0.0)) / max(1e-6, workers * (now - self._last))
+            for name, (seconds, workers) in busy.items()
+        }
+        self._last, self._busy_before = now, {name: seconds for name, (seconds, _) in busy.items()}
+        eta = left / rate if rate > 0 else None
+        self._on_progress(Progress(counted.rows, self._rows_total, counted.rejected, rate, eta, shares))
+
+
 def watch(
-    thread: threading.Thread,
-    counted: Counted,
-    rows_total: int,
-    meters: Mapping[str, StageMeter],
-    on_progress: OnProgress | None,
+    thread: threading.Thread, counted: Counted, rows_total: int, busy: Busy, on_progress: OnProgress | None
 ) -> None:
-    """Returns when `thread` has ended; meanwhile calls `on_progress` four times a second, and once at the end."""
-    began = time.perf_counter()
-    last, busy = began, {n: m.busy_s() for n, m in meters.items()}
-    while True:
-        thread.join(_EVERY_S)
-        now = time.perf_counter()
-        busy_now = {n: m.busy_s() for n, m in meters.items()}
-        if on_progress is not None:
-            rate = counted.rows / (now - began)
-            left = rows_total - counted.rows
-            shares = {n: (busy_now[n] - busy[n]) / max(1e-6, meters[n].workers * (now - last)) for n in meters}
-            eta = left / rate if rate > 0 else None
-            on_progress(Progress(counted.rows, rows_total, counted.rejected, rate, eta, shares))
-        last, busy = now, busy_now
-        if not thread.is_alive():
-            return
+    """Returns when `thread` has ended; meanwhile tells four times a second, and once at the end."""
+    if on_progress is None:
+        thread.join()
+        return
+    telling = Watch(counted, rows_total, busy, on_progress)
+    while thread.is_alive():
+        thread.join(EVERY_S)
+        telling.tell()
+
+
+@contextlib.contextmanager
+def watched(counted: Counted, rows_total: int, busy: Busy, on_progress: OnProgress | None) -> Iterator[None]:
+    """Around a run: another thread tells how it is getting on, four times a second, and this one at the end."""
+    if on_progress is None:
+        yield
+        return
+    telling, ended = Watch(counted, rows_total, busy, on_progress), threading.Event()
+    failed: list[BaseException] = []
+
+    def tell() -> None:
+        while not ended.wait(EVERY_S):
+            try:
+                telling.tell()
+            except BaseException as error:  # noqa: BLE001 - the caller's own; it is raised when the run ends
+                failed.append(error)
+                return
+
+    thread = threading.Thread(target=tell, name="headrace-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    if failed:
+        raise failed[0]
+    telling.tell()
