@@ -9,7 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headrace import ray
     from headrace.api.dataset import Dataset
+    from headrace.api.pool import ModelPool
     from headrace.api.readers import from_items, read_images, read_parquet
     from headrace.core.errors import (
         BadCluster,
@@ -37,6 +39,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "headrace.api.dataset": ("Dataset",),
+    "headrace.api.pool": ("ModelPool",),
     "headrace.api.readers": ("from_items", "read_images", "read_parquet"),
     "headrace.core.errors": (
         "BadCluster",
@@ -72,6 +75,7 @@ __all__ = [
     "HeadraceError",
     "JobChanged",
     "MissingExtra",
+    "ModelPool",
     "Plan",
     "Preprocess",
     "Progress",
@@ -85,12 +89,15 @@ __all__ = [
     "WriteFailed",
     "__version__",
     "from_items",
+    "ray",
     "read_images",
     "read_parquet",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "ray":
+        return importlib.import_module("headrace.ray")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'headrace' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME_OF[name]), name)
