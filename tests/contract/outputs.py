@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 import headrace as hr
 from headrace import demo
@@ -20,6 +21,17 @@ class Mean:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         return {"mean": batch["image"].reshape(len(batch["image"]), -1).mean(axis=1).astype(np.float32)}
+
+
+def only(engine: str, why: str) -> pytest.MarkDecorator:
+    """For a test of one engine; `why` is for who reads it."""
+    return pytest.mark.parametrize("engine", [engine], indirect=True)
+
+
+def read_by(engine: str, rows: range | list[int], batch_rows: int) -> list[str]:
+    """The names of the photos that a run over `rows` reads, sorted. On a cluster the first batch is run once more."""
+    first = list(rows)[:batch_rows] if engine == "ray" else []
+    return sorted(f"{row:03d}" for row in [*rows, *first])
 
 
 def parts(out: Path) -> list[Path]:
@@ -43,6 +55,11 @@ def footer(part: Path) -> dict[str, Any]:
     """What a part says of itself."""
     body: dict[str, Any] = json.loads(pq.read_metadata(part).metadata[b"headrace"])
     return body
+
+
+def numbers_of(out: Path) -> list[int]:
+    """The partitions that are committed."""
+    return [int(part.stem.removeprefix("part-")) for part in parts(out)]
 
 
 def leftovers(out: Path) -> list[Path]:

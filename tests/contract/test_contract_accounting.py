@@ -1,20 +1,20 @@
 """Whatever fails, and wherever: every row is delivered or rejected, once; and a run that was stopped completes."""
 
 import contextlib
-import itertools
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
+from everywhere import Changes, Notes, failing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from outputs import SMALL, Mean, footer, leftovers, parts, rejected, written
+from outputs import SMALL, Mean, footer, leftovers, only, parts, rejected, written
 
 import headrace as hr
 from headrace.sinks.parquet import ParquetFolder
+from headrace.sinks.press import PartPress
 from headrace.sources.items import ItemListing, _Load
 from headrace.stages.map_batches import MapBatches
 from headrace.stages.photo import PhotoDecoder
@@ -28,24 +28,9 @@ CALLS: tuple[tuple[type, str], ...] = (
     (PhotoDecoder, "pixel_bytes"),
     (MapBatches, "open"),
     (Mean, "__call__"),
-    (ParquetFolder, "publish"),
+    (PartPress, "publish"),
     (ParquetFolder, "write_state"),
 )
-
-
-@contextlib.contextmanager
-def fault(owner: type, name: str, first: int, length: int, error: Exception) -> Iterator[None]:
-    """Lets calls `first` to `first + length` of a method fail."""
-    method: Callable[..., Any] = getattr(owner, name)
-    count = itertools.count()
-
-    def failing(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if first <= next(count) < first + length:
-            raise error
-        return method(self, *args, **kwargs)
-
-    with mock.patch.object(owner, name, failing):
-        yield
 
 
 class Picky:
@@ -79,33 +64,59 @@ def jobs(draw: st.DrawFn) -> tuple[hr.Dataset, int, dict[str, Any]]:
     return job, count, options
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    asked=jobs(),
+@dataclass(frozen=True)
+class Fault:
+    """Calls of a method that fail: `times` of them, behind the first `after`."""
+
+    call: tuple[type, str]
+    after: int
+    times: int
+    error: Exception
+
+
+FAULTS = st.builds(
+    Fault,
     call=st.sampled_from(CALLS),
-    first=st.integers(0, 12),
-    length=st.sampled_from([1, 2, 5, 10**6]),
+    after=st.integers(0, 12),
+    times=st.sampled_from([1, 2, 5, 10**6]),
     error=st.sampled_from(ERRORS),
 )
+Asked = tuple[hr.Dataset, int, dict[str, Any]]
+
+
+@only("local", "120 examples there take minutes; the test below takes a few of them")
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=jobs(), fault=FAULTS)
 def test_every_row_is_delivered_or_rejected_once(
-    asked: tuple[hr.Dataset, int, dict[str, Any]],
-    call: tuple[type, str],
-    first: int,
-    length: int,
-    error: Exception,
-    tmp_path_factory: pytest.TempPathFactory,
+    engine: str, asked: Asked, fault: Fault, changes: Changes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    check_rows(engine, asked, fault, changes, tmp_path_factory.mktemp("out"))
+
+
+@only("ray", "the same as above, with the same few examples every time")
+@settings(max_examples=8, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=jobs(), fault=FAULTS)
+def test_every_row_is_delivered_or_rejected_once_on_a_cluster(
+    engine: str, asked: Asked, fault: Fault, changes: Changes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    check_rows(engine, asked, fault, changes, tmp_path_factory.mktemp("out"))
+
+
+def check_rows(engine: str, asked: Asked, fault: Fault, changes: Changes, folder: Path) -> None:
     job, count, options = asked
-    out: Path = tmp_path_factory.mktemp("out") / "o"
-    with fault(*call, first, length, error), contextlib.suppress(hr.HeadraceError, *map(type, ERRORS)):
-        job.write_parquet(out, engine="local", max_rejected=1.0, **options)
+    out = folder / "o"
+    calls = Notes(folder / "calls")
+    changes.make(*fault.call, failing(fault.error, calls, after=fault.after, times=fault.times))
+    with contextlib.suppress(hr.HeadraceError, *map(type, ERRORS)):
+        job.write_parquet(out, engine=engine, max_rejected=1.0, **options)
+    changes.undo()
     for part in parts(out):
         account = footer(part)["account"]
         came = account["rows_in"] + account["rows_added"]
         assert came == account["rows_out"] + account["rows_rejected"] + account["rows_dropped"]
     assert leftovers(out) == []
     try:
-        report = job.write_parquet(out, engine="local", max_rejected=1.0, **options)
+        report = job.write_parquet(out, engine=engine, max_rejected=1.0, **options)
     except hr.StageFailed:
         return  # so many of its rows are bad that the stage is taken to be broken, which loses none of them either
     delivered = [int(r["item_id"]) for r in written(out)]

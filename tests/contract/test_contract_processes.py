@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from outputs import leftovers, parts, rejected, written
+from outputs import leftovers, only, parts, rejected, written
 
 import headrace as hr
 from headrace.engine.flow.queues import Closed
@@ -87,6 +87,9 @@ def in_processes(tmp_path: Path) -> Callable[[Callable[..., Any]], tuple[hr.Data
 InProcesses = Callable[[Callable[..., Any]], tuple[hr.Dataset, Path]]
 
 
+OF_LOCAL = only("local", "a plan that puts a stage into worker processes is the local engine's")
+
+
 def children() -> list[psutil.Process]:
     """The worker processes that are there (other tests may have left children of other kinds)."""
     running = [p for p in psutil.Process().children() if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
@@ -94,6 +97,7 @@ def children() -> list[psutil.Process]:
 
 
 @pytest.mark.timeout(60)
+@OF_LOCAL
 def test_processes_give_the_same_rows_as_threads(engine: str, in_processes: InProcesses, tmp_path: Path) -> None:
     job, plan = in_processes(digits)
     report = job.write_parquet(tmp_path / "p", engine=engine, plan=plan)
@@ -112,6 +116,7 @@ def test_processes_give_the_same_rows_as_threads(engine: str, in_processes: InPr
         (crashing, "WorkerDied", "the worker process of crashing died (SIGSEGV)"),
     ],
 )
+@OF_LOCAL
 def test_row_that_fails_or_kills_a_process_is_rejected_alone(
     engine: str, stage: Callable[..., Any], error_type: str, message: str, in_processes: InProcesses, tmp_path: Path
 ) -> None:
@@ -134,6 +139,7 @@ def test_row_that_fails_or_kills_a_process_is_rejected_alone(
         (raising_oddly, "RuntimeError", "Unpicklable: 1 and 2"),
     ],
 )
+@OF_LOCAL
 def test_failure_in_a_process_comes_through_with_its_cause(
     engine: str, stage: Callable[..., Any], kept: str, message: str, in_processes: InProcesses, tmp_path: Path
 ) -> None:
@@ -147,6 +153,7 @@ def test_failure_in_a_process_comes_through_with_its_cause(
 
 
 @pytest.mark.timeout(60)
+@OF_LOCAL
 def test_class_that_cannot_be_built_in_a_process_is_told(
     engine: str, in_processes: InProcesses, tmp_path: Path
 ) -> None:

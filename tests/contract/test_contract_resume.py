@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outputs import MODEL, SMALL, Mean, leftovers, parts, rejected, written
+from everywhere import Changes, Notes, note_reads
+from outputs import MODEL, SMALL, Mean, leftovers, numbers_of, read_by, rejected, written
 
 import headrace as hr
 from headrace.core.faults import WrongAnswer
-from headrace.sinks.parquet import ParquetFolder
+from headrace.sinks.press import PartPress
 
 MakePhotos = Callable[..., Path]
 
@@ -26,20 +27,21 @@ class Fragile:
 
 
 def test_run_that_a_stage_stopped_goes_on_without_reading_committed_partitions(
-    engine: str, make_photos: MakePhotos, tmp_path: Path, reads: list[str]
+    engine: str, make_photos: MakePhotos, tmp_path: Path, reads: Notes
 ) -> None:
     Fragile.broken = True
     job = hr.read_images(make_photos(tmp_path / "in", 20, {3: "fake"})).infer(Fragile, preprocess=SMALL)
     options: dict[str, Any] = {"engine": engine, "batch_size": 2, "partition_rows": 4, "max_rejected": 1.0}
     with pytest.raises(hr.StageFailed):
         job.write_parquet(tmp_path / "out", **options)
-    done = len(parts(tmp_path / "out"))
-    assert done <= 3
+    done = numbers_of(tmp_path / "out")
+    assert 3 not in done
     assert leftovers(tmp_path / "out") == []
     Fragile.broken = False
     reads.clear()
     report = job.write_parquet(tmp_path / "out", **options)
-    assert sorted(reads) == [f"{i:03d}" for i in range(4 * done, 20)]
+    left = [row for row in range(20) if row // 4 not in done]
+    assert sorted(reads) == read_by(engine, left, 2)
     job.write_parquet(tmp_path / "undisturbed", **options)
     assert written(tmp_path / "out") == written(tmp_path / "undisturbed")
     assert rejected(tmp_path / "out") == rejected(tmp_path / "undisturbed")
@@ -47,37 +49,38 @@ def test_run_that_a_stage_stopped_goes_on_without_reading_committed_partitions(
 
 
 def test_run_that_the_disk_stopped_goes_on(
-    engine: str, make_photos: MakePhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: list[str]
+    engine: str, make_photos: MakePhotos, tmp_path: Path, changes: Changes, notes: Notes
 ) -> None:
     job = hr.read_images(make_photos(tmp_path / "in", 12)).infer(Mean, preprocess=SMALL)
-    publish = ParquetFolder.publish
 
-    def failing(self: ParquetFolder, partition: Any, *rest: Any) -> Any:
-        if partition.number == 2:
-            raise hr.WriteFailed("part-00000002.parquet", "No space left on device")
-        return publish(self, partition, *rest)
+    def full(publish: Callable[..., Any]) -> Callable[..., Any]:
+        def failing(self: PartPress, partition: Any, *rest: Any) -> Any:
+            if partition.number == 2:
+                raise hr.WriteFailed("part-00000002.parquet", "No space left on device")
+            return publish(self, partition, *rest)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(ParquetFolder, "publish", failing)
-        with pytest.raises(hr.WriteFailed, match="No space left"):
-            job.write_parquet(tmp_path / "out", engine=engine, partition_rows=3)
-    assert [p.name for p in parts(tmp_path / "out")] == ["part-00000000.parquet", "part-00000001.parquet"]
-    reads.clear()
+        return failing
+
+    changes.make(PartPress, "publish", full)
+    with pytest.raises(hr.WriteFailed, match="No space left"):
+        job.write_parquet(tmp_path / "out", engine=engine, partition_rows=3)
+    changes.undo()
+    done = numbers_of(tmp_path / "out")
+    assert done == [0, 1] if engine == "local" else 2 not in done
+    note_reads(changes, notes)
     job.write_parquet(tmp_path / "out", engine=engine)
-    assert sorted(reads) == [f"{i:03d}" for i in range(6, 12)]
+    assert sorted(notes) == read_by(engine, [row for row in range(12) if row // 3 not in done], 3)
     assert len(written(tmp_path / "out")) == 12
 
 
-def test_finished_output_is_left_as_it_is(
-    engine: str, make_photos: MakePhotos, tmp_path: Path, reads: list[str]
-) -> None:
+def test_finished_output_is_left_as_it_is(engine: str, make_photos: MakePhotos, tmp_path: Path, reads: Notes) -> None:
     job = hr.read_images(make_photos(tmp_path / "in", 5)).infer(MODEL)
     first = job.write_parquet(tmp_path / "out", engine=engine)
     before = {p: p.stat().st_mtime_ns for p in sorted(tmp_path.rglob("out/**/*")) if p.is_file()}
     reads.clear()
     assert job.write_parquet(tmp_path / "out", engine=engine) == first
     assert {p: p.stat().st_mtime_ns for p in sorted(tmp_path.rglob("out/**/*")) if p.is_file()} == before
-    assert reads == []
+    assert list(reads) == []
 
 
 def other(batch: dict[str, Any]) -> dict[str, Any]:

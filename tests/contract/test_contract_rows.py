@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from outputs import FAULTS, MODEL, SMALL, Mean, footer, leftovers, parts, rejected, written
+from outputs import FAULTS, MODEL, SMALL, Mean, footer, leftovers, only, parts, rejected, written
 
 import headrace as hr
 
@@ -98,14 +98,34 @@ def test_run_in_which_every_row_is_rejected_still_accounts_for_them(
     assert written(tmp_path / "out") == []
 
 
+KINDS = st.lists(st.sampled_from(["good", "good", *FAULTS]), min_size=1, max_size=24)
+
+
+@only("local", "test_accounts_balance_on_a_cluster takes three cases: a run there costs a second")
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    kinds=st.lists(st.sampled_from(["good", "good", *FAULTS]), min_size=1, max_size=24),
-    batch_size=st.integers(1, 9),
-    partition_rows=st.integers(1, 12),
-    fused=st.booleans(),
-)
+@given(kinds=KINDS, batch_size=st.integers(1, 9), partition_rows=st.integers(1, 12), fused=st.booleans())
 def test_accounts_balance_for_every_part_and_the_run(
+    engine: str, make_photos: MakePhotos, kinds: list[str], batch_size: int, partition_rows: int, *, fused: bool
+) -> None:
+    check_accounts(engine, make_photos, kinds, batch_size, partition_rows, fused=fused)
+
+
+@only("ray", "the same as above")
+@pytest.mark.parametrize(
+    ("kinds", "batch_size", "partition_rows", "fused"),
+    [
+        (["fake", "empty", "unreadable", "good", "good"], 2, 3, False),
+        (["good", "truncated"] * 9, 4, 5, True),
+        (["empty"] * 7 + ["good"] * 14, 3, 7, False),
+    ],
+)
+def test_accounts_balance_on_a_cluster(
+    engine: str, make_photos: MakePhotos, kinds: list[str], batch_size: int, partition_rows: int, *, fused: bool
+) -> None:
+    check_accounts(engine, make_photos, kinds, batch_size, partition_rows, fused=fused)
+
+
+def check_accounts(
     engine: str, make_photos: MakePhotos, kinds: list[str], batch_size: int, partition_rows: int, *, fused: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:

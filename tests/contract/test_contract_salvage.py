@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from outputs import MODEL, SMALL, parts, rejected, written
+from everywhere import Changes, Held, Notes
+from outputs import MODEL, SMALL, only, parts, rejected, written
 
 import headrace as hr
 from headrace.core.contracts import Listing
@@ -25,13 +26,13 @@ def numbers(count: int = 100) -> hr.Dataset:
 
 
 class Picky:
-    """Refuses batches with one of `bad` in them; counts its calls, and writes into what it is given."""
+    """Refuses batches with one of `bad` in them; notes its calls, and writes into what it is given."""
 
-    def __init__(self, bad: tuple[int, ...]) -> None:
-        self.bad, self.calls = bad, 0
+    def __init__(self, bad: tuple[int, ...], calls: Notes) -> None:
+        self.bad, self.calls = bad, calls
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        self.calls += 1
+        self.calls.add(len(batch["n"]))
         found = [n for n in batch["n"] if n in self.bad]
         batch["n"] += 1000
         if found:
@@ -41,9 +42,9 @@ class Picky:
 
 @pytest.mark.parametrize("bad", [(0,), (7,), (63, 64), (99,), tuple(range(40, 50))])
 def test_batch_that_fails_is_split_until_the_rows_at_fault_stand_alone(
-    engine: str, bad: tuple[int, ...], tmp_path: Path
+    engine: str, bad: tuple[int, ...], tmp_path: Path, notes: Notes
 ) -> None:
-    stage = Picky(bad)
+    stage = Picky(bad, notes)
     report = numbers().map_batches(stage).write_parquet(tmp_path / "o", engine=engine, batch_size=50, partition_rows=50)
     good = [n for n in range(100) if n not in bad]
     assert [(r["item_id"], r["n"]) for r in written(tmp_path / "o")] == [(str(n), n + 1000) for n in good]
@@ -52,7 +53,8 @@ def test_batch_that_fails_is_split_until_the_rows_at_fault_stand_alone(
     assert {(r["stage"], r["error_type"]) for r in found} == {("Picky", "KeyError")}
     assert [json.loads(r["original"]) for r in found] == [{"n": n} for n in bad]
     assert (report.rows_in, report.rows_out, report.rows_rejected) == (100, 100 - len(bad), len(bad))
-    assert stage.calls <= 4 + len(bad) * 2 * np.ceil(np.log2(50))
+    runs_of_the_first_batch = 2 if engine == "ray" else 1
+    assert len(notes) <= runs_of_the_first_batch * (4 + len(bad) * 2 * np.ceil(np.log2(50)))
 
 
 def failing(batch: dict[str, Any]) -> dict[str, Any]:
@@ -60,11 +62,13 @@ def failing(batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_stage_that_fails_for_every_row_stops_early_with_its_first_error(engine: str, tmp_path: Path) -> None:
-    where = r"failing: failed on partition 0, rows 0-7 \(from 0\): ConnectionError"
+    # On a cluster several partitions are worked on at once, and any may be the first to have failed often enough.
+    first = (r"\d+", r"\d+") if engine == "ray" else ("0", "0")
+    where = r"failing: failed on partition {}, rows 0-7 \(from {}\): ConnectionError".format(*first)
     with pytest.raises(hr.StageFailed, match=where) as e:
         numbers(10_000).map_batches(failing).write_parquet(tmp_path / "o", engine=engine, batch_size=8)
     assert isinstance(e.value.__cause__, ConnectionError)
-    assert str(e.value.__cause__) == "no service for 0"
+    assert str(e.value.__cause__) == f"no service for {e.value.first_key}"
     assert parts(tmp_path / "o") == []
 
 
@@ -81,19 +85,20 @@ def test_stage_that_works_no_more_stops_the_run_whatever_may_be_rejected(engine:
     job = numbers(20_000).map_batches(Gone)
     with pytest.raises(hr.StageFailed, match="the service went away"):
         job.write_parquet(tmp_path / "o", engine=engine, batch_size=100, partition_rows=500, max_rejected=0.99)
-    assert 500 <= len(written(tmp_path / "o")) <= 2000
+    # On a cluster partitions are worked on at once, and the first need not be the first that is done.
+    assert len(written(tmp_path / "o")) in ((500,) if engine == "local" else (0, 500))
 
 
 class Narrow:
-    """Has memory for seven rows."""
+    """Has memory for seven rows; notes with how many it worked."""
 
-    error: BaseException = MemoryError()
-    most = 0
+    def __init__(self, error: BaseException, notes: Notes) -> None:
+        self.error, self.notes = error, notes
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         if len(batch["n"]) > 7:
             raise self.error
-        Narrow.most = max(Narrow.most, len(batch["n"]))
+        self.notes.add(len(batch["n"]))
         return {"n": batch["n"]}
 
 
@@ -105,19 +110,19 @@ class OutOfMemoryError(RuntimeError):
     "error", [MemoryError(), OutOfMemoryError("no room"), RuntimeError("CUDA error: out of memory")], ids=repr
 )
 def test_out_of_memory_splits_the_batch_and_the_cap_is_remembered(
-    engine: str, error: BaseException, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    engine: str, error: BaseException, tmp_path: Path, notes: Notes, logged: Notes
 ) -> None:
-    Narrow.error, Narrow.most = error, 0
-    report = numbers().map_batches(Narrow).write_parquet(tmp_path / "o", engine=engine, batch_size=32)
+    job = numbers().map_batches(Narrow, fn_constructor_args=(error, notes))
+    report = job.write_parquet(tmp_path / "o", engine=engine, batch_size=32)
     assert [r["n"] for r in written(tmp_path / "o")] == list(range(100))
     assert (report.rows_out, report.rows_rejected) == (100, 0)
-    assert Narrow.most == 4
-    assert [m for m in caplog.messages if "at most 4" in m and "out of memory" in m]
+    assert max(map(int, notes)) == 4
+    assert [m for m in logged if "at most 4" in m and "out of memory" in m]
     plan = tmp_path / "o/_headrace/plan.toml"
     assert values_from_toml(plan)["row_caps"] == {"Narrow": 4}
-    caplog.clear()
-    numbers().map_batches(Narrow).write_parquet(tmp_path / "again", engine=engine, plan=plan)
-    assert caplog.messages == []
+    logged.clear()
+    job.write_parquet(tmp_path / "again", engine=engine, plan=plan)
+    assert list(logged) == []
     assert written(tmp_path / "again") == written(tmp_path / "o")
 
 
@@ -133,25 +138,31 @@ def test_row_that_alone_is_too_much_for_the_memory_is_rejected(engine: str, tmp_
 
 
 def test_model_that_runs_out_of_memory_is_loaded_for_smaller_batches(
-    engine: str, make_photos: MakePhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, make_photos: MakePhotos, tmp_path: Path, changes: Changes, notes: Notes
 ) -> None:
     job = hr.read_images(make_photos(tmp_path / "in", 22)).infer(MODEL, precision="fp32")
     job.write_parquet(tmp_path / "enough", engine=engine, batch_size=8, partition_rows=16)
-    infer, load, loaded = _Request.__call__, OpenVinoModel.load, []
 
-    def narrow(self: _Request, tensor: Any, rows: int) -> Any:
-        if len(tensor) > 3:
-            raise RuntimeError("Failed to allocate memory for requested buffer")
-        return infer(self, tensor, rows)
+    def with_memory_for_three(infer: Callable[..., Any]) -> Callable[..., Any]:
+        def narrow(self: _Request, tensor: Any, rows: int) -> Any:
+            if len(tensor) > 3:
+                raise RuntimeError("Failed to allocate memory for requested buffer")
+            return infer(self, tensor, rows)
 
-    def noted(self: OpenVinoModel, precision: str, batch_size: int, *rest: Any) -> Any:
-        loaded.append(batch_size)
-        return load(self, precision, batch_size, *rest)
+        return narrow
 
-    monkeypatch.setattr(_Request, "__call__", narrow)
-    monkeypatch.setattr(OpenVinoModel, "load", noted)
+    def noting(load: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(self: OpenVinoModel, precision: str, batch_size: int, *rest: Any) -> Any:
+            notes.add(batch_size)
+            return load(self, precision, batch_size, *rest)
+
+        return noted
+
+    changes.make(_Request, "__call__", with_memory_for_three)
+    changes.make(OpenVinoModel, "load", noting)
     report = job.write_parquet(tmp_path / "o", engine=engine, batch_size=8, partition_rows=16)
-    assert loaded == [8, 4, 2]
+    knowing = ["8", "2"] if engine == "ray" else []  # a worker behind the one that has run the first batch
+    assert list(notes) == ["8", "4", "2", *knowing]
     assert report.rows_rejected == 0
     assert written(tmp_path / "o") == written(tmp_path / "enough")
     assert values_from_toml(tmp_path / "o/_headrace/plan.toml")["row_caps"] == {"infer": 2}
@@ -184,36 +195,35 @@ def mean_of(data: bytes) -> float:
 class Sleepy:
     """Hangs on row 40 as often as `hangs` says, until the test lets go."""
 
-    hangs = 0
-    let_go = threading.Event()
+    def __init__(self, hangs: int, held: Held, notes: Notes) -> None:
+        self.hangs, self.held, self.notes = hangs, held, notes
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        if 40 in batch["n"] and Sleepy.hangs > 0:
-            Sleepy.hangs -= 1
+        if 40 in batch["n"] and self.notes.add("hangs") < self.hangs:
             self.wait_in_the_dark()
         return {"n": batch["n"] + 1}
 
     def wait_in_the_dark(self) -> None:
-        Sleepy.let_go.wait(30)
+        self.held.wait()
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("hangs", "first"), [(1, 0), (1, 40), (100, 0), (100, 40)])
 def test_stage_that_hangs_is_given_up_with_its_stack_and_its_rows_are_tried_again(
-    engine: str, hangs: int, first: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    engine: str, hangs: int, first: int, tmp_path: Path, held: Held, notes: Notes, logged: Notes
 ) -> None:
-    Sleepy.hangs, Sleepy.let_go = hangs, threading.Event()
     rows = hr.from_items([{"n": i} for i in range(first, 80)])
-    job = rows.map_batches(Sleepy, concurrency=2)
+    job = rows.map_batches(Sleepy, concurrency=2, fn_constructor_args=(hangs, held, notes))
     report = job.write_parquet(tmp_path / "o", engine=engine, batch_size=5, stall_timeout=0.2)
-    Sleepy.let_go.set()
+    held.let_go()
     for thread in [t for t in threading.enumerate() if t.name.startswith("headrace-")]:
         thread.join(30)
     lost = [40] if hangs > 1 else []
     assert [r["n"] for r in written(tmp_path / "o")] == [n + 1 for n in range(first, 80) if n not in lost]
     assert [json.loads(r["original"])["n"] for r in rejected(tmp_path / "o")] == lost
     assert report.rows_rejected == len(lost)
-    assert any("in wait_in_the_dark" in m and "--stall-timeout" in m for m in caplog.messages)
+    assert any("in wait_in_the_dark" in m for m in logged)
+    assert any("--stall-timeout" in m for m in logged)
 
 
 def sleeping(batch: dict[str, Any]) -> dict[str, Any]:
@@ -222,6 +232,7 @@ def sleeping(batch: dict[str, Any]) -> dict[str, Any]:
     return {"n": batch["n"]}
 
 
+@only("local", "a plan that puts a stage into worker processes is the local engine's")
 @pytest.mark.timeout(60)
 def test_process_that_hangs_is_killed_with_its_stack(
     engine: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -229,29 +240,30 @@ def test_process_that_hangs_is_killed_with_its_stack(
     plan = tmp_path / "plan.toml"
     plan.write_text('schema_version = 1\n[stages.sleeping]\nvalue = "processes:2"\n')
     job = numbers(60).map_batches(sleeping)
-    report = job.write_parquet(tmp_path / "o", engine=engine, plan=plan, batch_size=4, stall_timeout=0.5)
+    report = job.write_parquet(tmp_path / "o", engine=engine, plan=plan, batch_size=4, stall_timeout=3.0)
     assert (report.rows_out, [r["key"] for r in rejected(tmp_path / "o")]) == (59, ["40"])
     assert any("was killed" in m and "in sleeping" in m for m in caplog.messages)
 
 
 @pytest.mark.timeout(60)
 def test_reading_that_hangs_stops_the_run(
-    engine: str, make_photos: MakePhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, make_photos: MakePhotos, tmp_path: Path, changes: Changes, held: Held
 ) -> None:
     from headrace.sources.locations import LocalFolder
 
-    let_go, read = threading.Event(), LocalFolder.read
+    def holding(read: Callable[..., bytes]) -> Callable[..., bytes]:
+        def hanging(self: LocalFolder, path: str) -> bytes:
+            if "013" in path:
+                held.wait()
+            return read(self, path)
 
-    def hanging(self: LocalFolder, path: str) -> bytes:
-        if "013" in path:
-            let_go.wait(30)
-        return read(self, path)
+        return hanging
 
-    monkeypatch.setattr(LocalFolder, "read", hanging)
+    changes.make(LocalFolder, "read", holding)
     job = hr.read_images(make_photos(tmp_path / "in", 20)).infer(MODEL)
-    with pytest.raises(hr.StageFailed, match=r"read: failed on partition 0.*gave no answer for 0\.2 s") as caught:
-        job.write_parquet(tmp_path / "o", engine=engine, batch_size=4, stall_timeout=0.2)
-    let_go.set()
+    with pytest.raises(hr.StageFailed, match=r"read: failed on partition 0.*gave no answer for 0\.5 s") as caught:
+        job.write_parquet(tmp_path / "o", engine=engine, batch_size=4, partition_rows=20, stall_timeout=0.5)
+    held.let_go()
     assert "in hanging" in str(caught.value)
 
 
@@ -328,6 +340,7 @@ class Once:
         return {"n": batch["n"]}
 
 
+@only("local", "a plan that puts a stage into worker processes is the local engine's")
 @pytest.mark.timeout(60)
 def test_process_that_cannot_be_built_again_stops_the_run_and_rejects_nothing(engine: str, tmp_path: Path) -> None:
     (tmp_path / "built").mkdir()

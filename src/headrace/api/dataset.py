@@ -145,8 +145,9 @@ class Dataset:
         saved = values_from_toml(plan) if plan is not None else {}
         if recorded is not None:
             saved = values_from_text(recorded, where=f"{out}/_headrace/plan.toml")
-        with engine_of(Settings(**settings)) as engine:
-            return engine.draft(make_recipe(self.job), saved=saved)
+        checked = Settings(**settings)
+        with engine_of(checked) as engine:
+            return engine.draft(make_recipe(self.job, elsewhere=checked.engine != "local"), saved=saved)
 
     def write_parquet(
         self,

@@ -144,6 +144,9 @@ def engine_of(settings: Settings) -> Iterator[Engine]:
     if settings.engine == "local":
         yield LocalEngine(settings)
         return
+    from headrace.engine.ray_data.connecting import own_token
+
+    own_token(settings.address)  # before Ray is imported
     load("ray", extra="ray", needed_for="engine='ray'")
     from headrace.engine.ray_data.cluster_session import cluster_session
 

@@ -67,7 +67,7 @@ def write_job(
         raise BadOption("--resume-new", "used without --limit, which counts rows of the input as it was", job.limit)
     if into.retry and (into.overwrite or into.resume_new):
         raise BadOption("retry", "asked for by itself", "--overwrite" if into.overwrite else "--resume-new")
-    recipe = make_recipe(job)
+    recipe = make_recipe(job, elsewhere=settings.engine != "local")
     folder = ParquetFolder(into.out)
     if recipe.listing.inside(folder.root):
         raise BadOutput(folder.root, "holds the input", "name a folder that the input does not lie in")

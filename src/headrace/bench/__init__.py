@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headrace.core.options import one_of
 
-NAMES = ("bad-input", "chaos", "clean-path", "pipeline", "ray", "scale")
+NAMES = ("bad-input", "chaos", "clean-path", "pipeline", "ray", "ray-chaos", "scale")
 
 
 def run_benchmark(name: str, *, out: Path, work: Path, repetitions: int, only: str | None, photos: int) -> None:
@@ -28,6 +28,10 @@ def run_benchmark(name: str, *, out: Path, work: Path, repetitions: int, only: s
         from headrace.bench.ray.benchmark import run_ray
 
         run_ray(out=out, work=work, repetitions=repetitions, only=only, photos=photos)
+    elif name == "ray-chaos":
+        from headrace.bench.ray.chaos import run_ray_chaos
+
+        run_ray_chaos(out=out, work=work, runs=8 * repetitions, only=only)
     elif name == "scale":
         from headrace.bench.scale import run_scale
 

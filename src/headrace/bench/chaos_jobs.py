@@ -69,10 +69,15 @@ def frail(batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def note(keys: Iterable[str]) -> None:
-    """Adds lines to the file of reads, in one write: lines of several processes do not mix."""
-    descriptor = os.open(os.environ[READS], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    """Adds lines to the file of reads."""
+    append(os.environ[READS], keys)
+
+
+def append(file: str, lines: Iterable[str]) -> None:
+    """Adds lines to a file, in one write: lines of several processes do not mix."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
-        os.write(descriptor, "".join(f"{key}\n" for key in keys).encode())
+        os.write(descriptor, "".join(f"{line}\n" for line in lines).encode())
     finally:
         os.close(descriptor)
 

@@ -75,6 +75,7 @@ class _Complaints(logging.Handler):
 def _speak_plainly() -> None:
     """All that headrace prints goes through `printable`; what the terminal's encoding lacks is written out too."""
     logging.basicConfig(handlers=[_Complaints()], level=logging.WARNING)
+    logging.getLogger("headrace").setLevel(logging.INFO)  # where a cluster's dashboard is
     logging.captureWarnings(capture=True)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

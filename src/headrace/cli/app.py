@@ -233,12 +233,16 @@ def demo(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="bad-input, chaos, clean-path, pipeline, ray or scale.", metavar="NAME")],
+    name: Annotated[
+        str, typer.Argument(help="bad-input, chaos, clean-path, pipeline, ray, ray-chaos or scale.", metavar="NAME")
+    ],
     out: Annotated[Path, typer.Option(help="Where the results go, as JSON.", metavar="DIR")] = Path("bench/results"),
     work: Annotated[Path, typer.Option(help="Where data and models are made and kept.", metavar="DIR")] = Path(
         ".bench"
     ),
-    repetitions: Annotated[int, typer.Option(help="Interleaved repetitions; chaos: 60 kills each.", metavar="N")] = 5,
+    repetitions: Annotated[
+        int, typer.Option(help="Interleaved repetitions; chaos: 60 kills each, ray-chaos: 8 runs.", metavar="N")
+    ] = 5,
     only: Annotated[str | None, typer.Option(help="Only what has this in its name.", metavar="TEXT")] = None,
     photos: Annotated[int, typer.Option(help="Photos a run (pipeline, ray).", metavar="N")] = 2000,
 ) -> None:

@@ -296,8 +296,7 @@ class SharedSink(Sink, Protocol):
     """A sink that other processes can publish into."""
 
     def publisher(self, first: Columns) -> Publisher:
-        """What publishes in other processes, in the types that the first parts have: of `first`, where there are
-        none yet."""
+        """What publishes in other processes; what `first` tells of the parts' types is settled."""
         ...
 
     def noted(self, published: Published) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,28 @@ def _unpacked(reopen: Callable[[Path], Any], data: Mapping[str, bytes]) -> OfFil
     if folder.is_dir():
         os.utime(folder)
     else:
-        _write(kept, folder, data)
+        kept.mkdir(parents=True, exist_ok=True)
+        with _alone(kept):
+            if not folder.is_dir():
+                _write(kept, folder, data)
     return OfFiles(reopen, [folder / name for name in data])
+
+
+@contextlib.contextmanager
+def _alone(kept: Path) -> Iterator[None]:
+    """Lets one process of the machine write at a time: the others then find what they need. Where a file system knows
+    no locks, each writes its own copy."""
+    descriptor = os.open(kept, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write(kept: Path, folder: Path, data: Mapping[str, bytes]) -> None:
     """Writes a folder whole, unless another process is quicker; what has long been of no use goes."""
-    kept.mkdir(parents=True, exist_ok=True)
     for old in kept.iterdir():
         with contextlib.suppress(OSError):
             if old.stat().st_mtime < time.time() - _KEPT_S:

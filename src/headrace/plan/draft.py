@@ -17,10 +17,13 @@ from headrace.plan.recipe import Recipe
 _SETTLED_LATER = "the first batches of the run settle it"
 
 
-def draft(recipe: Recipe, settings: Settings, machine: Machine, *, saved: Mapping[str, Any]) -> Plan:
+def draft(
+    recipe: Recipe, settings: Settings, machine: Machine, *, saved: Mapping[str, Any], elsewhere: bool = False
+) -> Plan:
     """A plan with a reason for every choice.
 
-    saved: values of a saved plan; an option that was given on its own goes before them.
+    saved: values of a saved plan; an option that was given on its own goes before them. elsewhere: the model will run
+    on other machines, which know what they can.
     """
     chosen, remote = _Choosing(settings, saved), recipe.listing.remote
     inference = recipe.inference
@@ -43,7 +46,7 @@ def draft(recipe: Recipe, settings: Settings, machine: Machine, *, saved: Mappin
         row_caps=_row_caps(recipe, saved.get("row_caps", {})),
         rows=recipe.listing.rows,
     )
-    return plan if inference is None else _with_model(plan, inference, chosen, machine, saved)
+    return plan if inference is None else _with_model(plan, inference, chosen, machine, saved, elsewhere=elsewhere)
 
 
 def unmeasured(plan: Plan, recipe: Recipe) -> Plan:
@@ -163,10 +166,16 @@ def _checked(name: str, value: object) -> str:
 
 
 def _with_model(
-    plan: Plan, inference: Inference, chosen: _Choosing, machine: Machine, saved: Mapping[str, Any]
+    plan: Plan,
+    inference: Inference,
+    chosen: _Choosing,
+    machine: Machine,
+    saved: Mapping[str, Any],
+    *,
+    elsewhere: bool,
 ) -> Plan:
     model = inference.model
-    precision = _precision(inference, saved)
+    precision = _precision(inference, saved, elsewhere=elsewhere)
     agreement = saved.get("agreement") if precision.value == saved.get("precision") else None
     return replace(
         plan,
@@ -175,26 +184,29 @@ def _with_model(
             f"{model.runtime} {model.runtime_version}", f"the fastest installed for {model.name} on {model.device}"
         ),
         precision=precision,
-        workers=chosen("workers", lambda: _workers(inference, machine)),
+        workers=chosen("workers", lambda: streams(inference, machine)),
         preprocess=Choice(_shown(inference), model.preprocess_source),
     )
 
 
-def _precision(inference: Inference, saved: Mapping[str, Any]) -> Choice:
+def _precision(inference: Inference, saved: Mapping[str, Any], *, elsewhere: bool) -> Choice:
     if inference.precision != AUTO:
         return Choice(inference.precision, "given", given=True)
     if "precision" in saved:
         able = (*inference.model.precisions, "int8")
-        if saved["precision"] not in able:
+        if saved["precision"] not in able and not elsewhere:
             raise BadOption("precision in the saved plan", "one of " + ", ".join(able), saved["precision"])
         return Choice(saved["precision"], "from the saved plan", given=True)
+    if elsewhere:
+        return Choice(AUTO, f"fp32, unless a faster one is shown to keep the answers: {_SETTLED_LATER}")
     faster = inference.model.precisions[1:]
     if not faster:
         return Choice("fp32", f"{inference.model.runtime} runs this model in nothing faster here")
     return Choice(AUTO, f"fp32, unless {faster[0]} is shown to keep the answers: {_SETTLED_LATER}")
 
 
-def _workers(inference: Inference, machine: Machine) -> Choice:
+def streams(inference: Inference, machine: Machine) -> Choice:
+    """How many batches the model works on at once, on a machine."""
     if inference.model.device == "cuda":
         return Choice(1, "one model on one GPU; two batches in flight")
     if inference.model.runtime == "torch":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from headrace.core.contracts import Decoder, Inference, Listing, Stage
+from headrace.core.contracts import Decoder, Inference, Listing, Model, Stage
 from headrace.core.errors import BadInput, BadModel, BadOption
 from headrace.core.preprocess import Preprocess
 from headrace.job.job import Infer, Job
@@ -78,9 +78,12 @@ class Recipe:
         return facts
 
 
-def make_recipe(job: Job) -> Recipe:
-    """Lists the input and opens the models' headers. Raises UsageError."""
-    opened = [_opened(step) for step in job.steps]
+def make_recipe(job: Job, *, elsewhere: bool = False) -> Recipe:
+    """Lists the input and opens the models' headers. Raises UsageError.
+
+    elsewhere: the model will run on other machines, which know what they can.
+    """
+    opened = [_opened(step, elsewhere=elsewhere) for step in job.steps]
     if sum(isinstance(step, Inference) for step, _ in opened) > 1:
         raise BadOption("infer", "used once in a pipeline", "two models; put the second in a class for map_batches")
     listing = job.source.list()
@@ -104,7 +107,7 @@ def make_recipe(job: Job) -> Recipe:
     return Recipe(listing, steps, PhotoDecoder() if listing.has_images and listing.decodes else None, None)
 
 
-def _opened(step: Stage | Infer) -> tuple[Stage | Inference, Preprocess | None]:
+def _opened(step: Stage | Infer, *, elsewhere: bool) -> tuple[Stage | Inference, Preprocess | None]:
     """A step, and the preprocessing that a class asks its photos to have."""
     if not isinstance(step, Infer):
         return step, None
@@ -128,11 +131,8 @@ def _opened(step: Stage | Infer) -> tuple[Stage | Inference, Preprocess | None]:
     task = step.task or (header.task if header is not None else None)
     if labels is None and header is not None and (task or "classify") == "classify":
         labels = header.labels
-    if step.precision not in ("auto", "int8", *model.precisions):
-        able = ", ".join(model.precisions)
-        raise BadModel(model.name, f"cannot run in {step.precision} on {model.runtime} here", f"use one of {able}")
-    if step.precision == "int8" and model.runtime != "openvino":
-        raise BadModel(model.name, "runs in int8 on OpenVINO only", "pip install 'headrace[int8]'")
+    if not elsewhere:
+        check_precision(model, step.precision)
     head = make_head(task, labels, step.top_k)
     if isinstance(head, Classify) and header is not None and header.classes is not None:
         head.check(header.classes)
@@ -152,3 +152,12 @@ def _refuse_model_options(step: Infer) -> None:
 
 def _preprocess(given: Preprocess | str | Path | None) -> Preprocess | None:
     return Preprocess.from_file(given) if isinstance(given, str | Path) else given
+
+
+def check_precision(model: Model, precision: str) -> None:
+    """Raises BadModel where the model cannot run in it on this machine."""
+    if precision not in ("auto", "int8", *model.precisions):
+        able = ", ".join(model.precisions)
+        raise BadModel(model.name, f"cannot run in {precision} on {model.runtime} here", f"use one of {able}")
+    if precision == "int8" and model.runtime != "openvino":
+        raise BadModel(model.name, "runs in int8 on OpenVINO only", "pip install 'headrace[int8]'")

@@ -7,6 +7,7 @@ PARTITION_SECONDS = 30.0
 MAX_PARTITION_ROWS = 65_536
 MAX_PARTITION_BYTES = 128 * MIB
 SENT_BYTES = 32 * MIB
+MOST_SHARED_PARTITIONS = 10**6
 CPU_BATCH = (
     4  # ms CPU a photo at 4, 8, 16 (2-core EPYC): ResNet-50 bf16 18.4, 18.9, 19.3; MobileNetV2 fp32 4.2, 4.8, 5.1
 )
@@ -55,7 +56,8 @@ def shared_partition_rows(
 ) -> int:
     """Rows a partition on a cluster, where it travels whole from worker to worker: at least a second of one worker's
     work, so that what a partition costs by itself (about 10 ms) does not show; within that, what about 32 MiB hold on
-    the way, and few enough rows that every slot gets four. At most `most_bytes` of output, and 65,536 rows.
+    the way, and few enough rows that every slot gets four. At most `most_bytes` of output, 65,536 rows, and 10^6
+    partitions: Ray Data keeps about 1 kB of each for every operator.
 
     rows_per_s: of one worker. out_bytes, sent_bytes: a row as it is written, and as it travels.
     """
@@ -64,7 +66,8 @@ def shared_partition_rows(
     spread = -(-rows // (4 * max(1, slots)))
     wanted = max(batch_size, int(rows_per_s), min(travelling, spread))
     largest = max(batch_size, int(8 * SENT_BYTES / max(1.0, sent_bytes)))
-    whole = min(wanted, most, largest)
+    whole = max(min(wanted, largest), -(-rows // MOST_SHARED_PARTITIONS))
+    whole = min(whole, most)
     return max(1, -(-whole // batch_size)) * batch_size
 
 

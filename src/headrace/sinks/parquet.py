@@ -23,7 +23,7 @@ from headrace.sinks.commits import CommitCache, Known, attempt_of, mapped
 from headrace.sinks.footers import Footer, encode, part_name, part_number, rejects_key, rejects_name
 from headrace.sinks.locks import LEASE, LOCK, Lock, lock_on
 from headrace.sinks.object_store import S3Store
-from headrace.sinks.press import REJECTS, PartPress, schema_of
+from headrace.sinks.press import REJECTS, PartPress
 from headrace.sinks.stores import LocalStore, Store, refusal, write_failed
 from headrace.sinks.tables import reject_table
 
@@ -58,7 +58,6 @@ class ParquetFolder:
         self.store = store_at(out)
         self.root, self.is_local = self.store.root, self.store.is_local
         self._press = PartPress(self.store, fingerprint, held=self._held)
-        self._schema_sought = False
         self._commits: Commits | None = None
         self._cache = CommitCache(self.store)
         self._lock: Lock | None = None
@@ -71,7 +70,7 @@ class ParquetFolder:
 
     @fingerprint.setter
     def fingerprint(self, value: str) -> None:
-        self._press.fingerprint = value
+        self._press = PartPress(self.store, value, held=self._held)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -126,6 +125,7 @@ class ParquetFolder:
             cause = error.strerror or str(error)
             raise BadOutput(self.root, f"cannot be cleared ({cause})", "remove it by hand") from error
         self._commits = None
+        self.fingerprint = self.fingerprint  # what the press knew of the parts' types is gone too
 
     def read_job(self) -> dict[str, Any] | None:
         """The recorded job; None when the folder holds none. Raises BadOutput on a broken record, or parts without
@@ -263,12 +263,11 @@ class ParquetFolder:
     def _drop_rejects(self, known: Known, unnamed: NDArray[Any]) -> None:
         """Removes rejects files that no part names, and none ever will.
 
-        A flock goes with its process, but a lease does not: a run that lost it may still have the request under way
-        that creates a part. So on an object store the files of a partition stay until it is committed; then that
-        request is refused, however late it comes.
+        A writer may outlive its run: a cluster's workers do for a moment, and a run that lost its lease may still have
+        the request under way that creates a part. So the files of a partition stay until it is committed; then that
+        part is refused, however late it comes.
         """
-        if not self.store.is_local:
-            unnamed = unnamed[known.places(unnamed["part"])[1]]
+        unnamed = unnamed[known.places(unnamed["part"])[1]]
         self.store.delete(*(f"{REJECTS}/{rejects_name(*key)}" for key in unnamed.tolist()))
 
     def footer(self, number: int) -> Footer:
@@ -281,16 +280,15 @@ class ParquetFolder:
         When another attempt has published the partition, this one's files are discarded and the other's account is
         returned. Raises WriteFailed.
         """
-        if self._press.schema is None and not self._schema_sought:
-            self._press.schema, self._schema_sought = self._written_schema(), True
         published = self._press.publish(partition, columns, account, rejects)
         self.noted(published)
         return published.account
 
     def publisher(self, first: Columns) -> PartPress:
-        """What publishes in another process; in the types of the parts there are, or of `first`."""
-        schema = self._written_schema() or schema_of(first)
-        return PartPress(self.store, self.fingerprint, schema=schema)
+        """What publishes in another process. What `first` tells of the parts' types is settled, unless it was before.
+        Raises WriteFailed."""
+        self._press.settle(first)
+        return self._press
 
     def noted(self, published: Published) -> None:
         """Takes note of a part. Raises WriteFailed when the folder is not held any more."""
@@ -298,18 +296,6 @@ class ParquetFolder:
         if published.note is not None:
             nbytes, footer = published.note
             self._cache.add(nbytes, footer)
-
-    def _written_schema(self) -> pa.Schema | None:
-        """The types of a part with rows; None when there is none. All parts with rows have the same."""
-        if self._commits is None:
-            numbers = (number for number, _ in self._parts())
-        else:
-            numbers = iter(self._commits.numbers[self._commits.accounts[:, 1] > 0][:1].tolist())
-        for number in numbers:
-            with self.store.open(part_name(number)) as opened, pq.ParquetFile(opened) as part:
-                if part.metadata.num_rows:
-                    return part.schema_arrow.remove_metadata()
-        return None
 
 
 def _job_text(job: dict[str, Any]) -> bytes:

@@ -14,9 +14,10 @@ from headrace.core.batch import Columns, Reject
 from headrace.core.contracts import Published
 from headrace.core.errors import BadOutput, WriteFailed
 from headrace.core.partition import Account, Partition
+from headrace.sinks.column_types import TYPES, ColumnTypes, closed
 from headrace.sinks.footers import Footer, encode, part_name, read_footer, rejects_name
 from headrace.sinks.stores import Store, write_failed
-from headrace.sinks.tables import reject_table, table_of
+from headrace.sinks.tables import reject_table, typed_table
 
 REJECTS = "_headrace/rejects"
 
@@ -24,8 +25,8 @@ REJECTS = "_headrace/rejects"
 class PartPress:
     """Makes part files of one job; pickled, it goes on elsewhere, where nobody checks whether the folder is held.
 
-    schema: the types of all parts with rows; those of the first one when not given. held: raises WriteFailed when the
-    folder is not this run's any more.
+    types: of the columns, on which it agrees with all that publish there. held: raises WriteFailed when the folder is
+    not this run's any more.
     """
 
     def __init__(
@@ -33,13 +34,22 @@ class PartPress:
         store: Store,
         fingerprint: str,
         *,
-        schema: pa.Schema | None = None,
+        types: ColumnTypes | None = None,
         held: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store, self.fingerprint, self.schema, self._held = store, fingerprint, schema, held
+        self._store, self.fingerprint, self._held = store, fingerprint, held
+        self._types = types or ColumnTypes(store, fingerprint)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _press, (self._store, self.fingerprint, self.schema)
+        return _press, (self._store, self.fingerprint, self._types)
+
+    def settle(self, columns: Columns) -> None:
+        """Settles the types that these rows tell, as publishing them would. Raises WriteFailed."""
+        self._held()
+        try:
+            self._uniform(typed_table(columns))
+        except OSError as error:
+            raise write_failed(f"{self._store.root}/{TYPES}", error) from error
 
     def publish(self, partition: Partition, columns: Columns, account: Account, rejects: Sequence[Reject]) -> Published:
         """Writes the rejects under a name of their own, then publishes the part, which names them.
@@ -53,7 +63,7 @@ class PartPress:
         named = rejects_name(partition.number, int(attempt, 16)) if rejects else None
         footer = Footer(partition, attempt, account, named, self.fingerprint)
         try:
-            data, digest = encode(self._uniform(table_of(columns)), footer)
+            data, digest = encode(self._uniform(typed_table(columns)), footer)
             if rejects:
                 self._store.create(f"{REJECTS}/{named}", encode(reject_table(rejects))[0])
             self._held()  # encoding and sending the rejects may have taken longer than the lease
@@ -65,7 +75,7 @@ class PartPress:
             self._discard(named)
             raise
         except OSError as error:
-            if self._store.is_local:  # an object may be there though its answer was lost; then it names these rejects
+            if self._is_absent(name):
                 self._discard(named)
             raise write_failed(f"{self._store.root}/{name}", error) from error
         return Published(account, (len(data), replace(footer, sha256=digest)))
@@ -80,26 +90,39 @@ class PartPress:
             raise BadOutput(f"{self._store.root}/{name}", "belongs to another job", fix)
         return footer
 
+    def _is_absent(self, name: str) -> bool:
+        """Whether a part that could not be created is certainly not there. An object may be though its answer was lost,
+        a local file though its folder could not be synced; then it names its rejects."""
+        if not self._store.is_local:
+            return False
+        try:
+            self._store.open(name).close()
+        except OSError as error:
+            return isinstance(error, FileNotFoundError)
+        return False
+
     def _discard(self, named: str | None) -> None:
         if named is not None:
             with contextlib.suppress(OSError):  # no part names it: the next session removes it
                 self._store.delete(f"{REJECTS}/{named}")
 
     def _uniform(self, table: pa.Table) -> pa.Table:
-        """The table in the types of the first part that has rows, so that all read as one. Raises ArrowInvalid where
-        they do not fit."""
-        if self.schema is None and len(table):
-            self.schema = table.schema
-        if self.schema is None or table.schema.names != self.schema.names:
-            return table
-        return table.cast(self.schema) if len(table) else self.schema.empty_table()
+        """The table in the types on which all parts agree, so that they read as one. Raises ArrowInvalid where it does
+        not fit them; OSError."""
+        agreed = self._types.types(table.schema, settle=len(table) > 0)
+        schema = pa.schema([field.with_type(closed(field.type)) for field in agreed])
+        if not len(table):
+            return schema.empty_table()
+        return pa.table([_cast(table.column(field.name), field) for field in schema], schema=schema)
 
 
-def _press(store: Store, fingerprint: str, schema: pa.Schema | None) -> PartPress:
-    return PartPress(store, fingerprint, schema=schema)
+def _cast(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException as error:
+        what = f"column {field.name!r}: {column.type} here, {field.type} in the parts before ({error})"
+        raise pa.ArrowInvalid(f"{what}; give it one type in all batches") from error
 
 
-def schema_of(columns: Columns) -> pa.Schema | None:
-    """The types that a part of these columns has; None without rows."""
-    table = table_of(columns) if columns else None
-    return table.schema if table is not None and len(table) else None
+def _press(store: Store, fingerprint: str, types: ColumnTypes) -> PartPress:
+    return PartPress(store, fingerprint, types=types)

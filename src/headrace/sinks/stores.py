@@ -97,7 +97,7 @@ class LocalStore:
         self.staging = folder / "_headrace" / "tmp"
 
     def create(self, name: str, data: bytes) -> bool:
-        """After a power cut the file is there whole or not at all; when this raises it is not there."""
+        """After a power cut the file is there whole or not at all; when this raises too."""
         target = self.folder / name
         make_folder(target.parent)
         with self._staged(target.name, data) as temporary:
@@ -105,11 +105,7 @@ class LocalStore:
                 os.link(temporary, target)
             except FileExistsError:
                 return False
-            try:
-                sync_folder(target.parent)
-            except OSError:
-                target.unlink(missing_ok=True)
-                raise
+            sync_folder(target.parent)  # raising, it leaves the file: another writer may count on it by now
             return True
 
     def replace(self, name: str, data: bytes) -> None:

@@ -24,13 +24,23 @@ _REJECT_SCHEMA = pa.schema(
 
 
 def table_of(columns: Columns) -> pa.Table:
-    """A table; [N, D] floats become fixed-size lists, other [N, D] lists, more axes nested lists."""
-    return pa.table({name: _arrow(array) for name, array in columns.items()})
+    """A table; [N, D] floats become fixed-size lists, other [N, D] lists, more axes nested lists; objects that are all
+    None become text."""
+    return _table(columns, pa.string())
 
 
-def _arrow(array: Any) -> pa.Array:
+def typed_table(columns: Columns) -> pa.Table:
+    """As `table_of`, with the type null, also in lists and structs, where no value tells another."""
+    return _table(columns, pa.null())
+
+
+def _table(columns: Columns, untold: pa.DataType) -> pa.Table:
+    return pa.table({name: _arrow(array, untold) for name, array in columns.items()})
+
+
+def _arrow(array: Any, untold: pa.DataType) -> pa.Array:
     if array.dtype == object:
-        return _objects(array)
+        return _objects(array, untold)
     array = np.ascontiguousarray(array)
     if array.ndim == 1:
         return _values(array)
@@ -46,24 +56,26 @@ def _values(array: Any) -> pa.Array:
     return pa.array(array)
 
 
-def _objects(array: Any) -> pa.Array:
+def _objects(array: Any, untold: pa.DataType) -> pa.Array:
     """Text, as labels and keys are, or whatever Arrow makes of other objects."""
     values = _cells(array)
-    if array.ndim == 1 and all(
-        v is None or isinstance(v, str) for v in values
-    ):  # also no rows: the column has one type in all parts
+    if array.ndim == 1 and all(v is None for v in values):
+        return pa.nulls(len(values), untold)
+    if array.ndim == 1 and all(v is None or isinstance(v, str) for v in values):
         builder = StringBuilder()
         builder.append_values(values)
         return builder.finish()
-    return pa.array(values, _cell_type(array), from_pandas=array.ndim == 1)
+    return pa.array(values, _cell_type(array, untold), from_pandas=array.ndim == 1)
 
 
 def _cells(array: Any) -> list[Any]:
     return [v.tolist() if isinstance(v, np.ndarray) and v.ndim > 1 else v for v in array.tolist()]
 
 
-def _cell_type(array: Any) -> pa.DataType | None:
+def _cell_type(array: Any, untold: pa.DataType) -> pa.DataType | None:
     """Lists of text (or nothing), nested lists where the first cell has several axes; else Arrow finds it."""
+    if array.ndim == 2 and all(v is None for v in array.flat):
+        return pa.list_(untold)
     if array.ndim == 2 and all(v is None or isinstance(v, str) for v in array.flat):
         return pa.list_(pa.string())
     first = array[0] if array.ndim == 1 and len(array) else None

@@ -16,7 +16,8 @@ _VERSIONS = ("ray", "numpy", "pyarrow", "openvino", "torch")
 # What a rate's time leaves out, so that the comparison can be judged.
 COUNTED = {
     "pipeline/headrace": "rows / (wall_s - startup_s): without imports, ray.init, listing and the model's load until "
-    "the first row is read; with probing, the start of workers after that, every part published and synced",
+    "the first row is read; with probing, the start of workers after that, every part published and synced; on Ray the "
+    "better of a cold run and a second one in the same cluster",
     "pipeline/textbook Ray Data, pipeline/seeds": "the better of a cold run (without imports and ray.init; with "
     "listing and the actors' start and model) and a second run in the same cluster, of the same photos",
     "overhead": "seconds: from the call, and with actors from when the last is up (from the first block, if one begins "

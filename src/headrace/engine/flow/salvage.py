@@ -73,6 +73,15 @@ class Salvage:
             return self._tried(work, batch)
         return batch.rejoined([self._tried(work, batch.part(i, i + cap)) for i in range(0, rows, cap)])
 
+    @property
+    def works(self) -> bool:
+        """Whether the step is known to work."""
+        return self._worked
+
+    def known_to_work(self) -> None:
+        """The step has worked in another process: what fails here is its rows."""
+        self._worked = True
+
     def release(self, batch: Batch, done: Batch) -> None:
         """Lets go of what only `batch` needed; called by who goes on with `done`, never by one that was given up."""
         if self._pool is not None and batch.tensor is not None and done.tensor is not batch.tensor:

@@ -8,7 +8,9 @@ its rows; from then on every worker that has it says what it has in hand, and th
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -21,8 +23,15 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from headrace.core.errors import KeepsCrashing
 from headrace.engine.flow.gate import Gate
 from headrace.engine.flow.recorder import Unrecorded, doubled
+from headrace.plan.recipe import READ
 
 _HOPELESS = 24  # deaths without a partition done between them; to find one row of 64 takes 9
+_TRIES = 3  # of a call to the record; behind the last one a partition goes on unrecorded
+_PAUSE_S = 0.5  # between them: Ray starts an actor again within a second
+
+_LOST = (ray.exceptions.RayError, ValueError)  # the record is gone or out of reach; ValueError: nothing has its name
+
+_log = logging.getLogger("headrace")
 
 Rows = tuple[int, int]
 Suspects = dict[str, dict[Rows, int]]
@@ -31,10 +40,12 @@ Suspects = dict[str, dict[Rows, int]]
 
 @dataclass(frozen=True)
 class Begun:
-    """What is known of a partition that is begun. deaths: of its workers so far."""
+    """What is known of a partition that is begun. deaths: of its workers so far. working: steps that have worked on
+    some rows, wherever."""
 
     deaths: int
     suspects: Suspects
+    working: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,11 @@ class _Death:
 
     node: str
     in_hand: frozenset[tuple[str, Rows]]
+
+    @property
+    def blames_a_step(self) -> bool:
+        """Whether it is known better by now which rows to leave out: of a read nothing can be."""
+        return any(step != READ for step, _ in self.in_hand)
 
 
 class Record:
@@ -57,6 +73,7 @@ class Record:
         self._deaths: dict[tuple[str, int], list[_Death]] = defaultdict(list)
         self._in_hand: dict[tuple[str, int], set[tuple[str, Rows]]] = defaultdict(set)
         self._since_one_was_done: list[_Death] = []
+        self._working: frozenset[str] = frozenset()
 
     def begin(self, leg: str, number: int, node: str) -> Begun:
         """A worker on `node` begins with a partition; one that had begun and never ended it has died.
@@ -70,19 +87,24 @@ class Record:
             self._since_one_was_done.append(death)
         self._open[key] = node
         if key not in self._deaths:
-            return Begun(0, {})
+            return Begun(0, {}, self._working)
         # Asked each time: Ray needs some seconds to notice that a node is gone, and tries its tasks again before.
         living = self._living()
         many = sum(death.node in living for death in self._since_one_was_done)
         if many >= _HOPELESS:
             raise KeepsCrashing(leg, many)
+        # Others of its group may be done again and again while this one never is: nothing would ever stop them.
+        unexplained = sum(death.node in living and not death.blames_a_step for death in self._deaths[key])
+        if unexplained >= _HOPELESS:
+            raise KeepsCrashing(f"{leg}, partition {number}", unexplained)
         suspects: Suspects = defaultdict(dict)
         for step, rows in (held for d in self._deaths[key] if d.node in living for held in d.in_hand):
             suspects[step][rows] = suspects[step].get(rows, 0) + 1
-        return Begun(len(self._deaths[key]), dict(suspects))
+        return Begun(len(self._deaths[key]), dict(suspects), self._working)
 
-    def end(self, leg: str, number: int) -> None:
-        """A worker is done with a partition."""
+    def end(self, leg: str, number: int, working: frozenset[str] = frozenset()) -> None:
+        """A worker is done with a partition. working: steps that have worked in its process."""
+        self._working |= working
         for kept in (self._open, self._deaths, self._in_hand):
             kept.pop((leg, number), None)
         self._since_one_was_done.clear()
@@ -147,7 +169,7 @@ class PartitionRecorder(Unrecorded):
     def begin(self, number: int, start: int, stop: int) -> Begun:
         """A partition of rows `start` to `stop` is begun. Raises KeepsCrashing."""
         node = ray.get_runtime_context().get_node_id()
-        begun: Begun = self._attempts.call("begin", self._leg, number, node)
+        begun: Begun = self._tried("begin", number, node) or Begun(0, {})
         if begun.deaths:
             with self._changing:
                 self._careful[number] = (start, stop)
@@ -155,11 +177,27 @@ class PartitionRecorder(Unrecorded):
                     self._suspects[step].update(doubled(rows))
         return begun
 
-    def end(self, number: int) -> None:
-        """A partition is done."""
-        self._attempts.call("end", self._leg, number)
+    def end(self, number: int, working: frozenset[str] = frozenset()) -> None:
+        """A partition is done. working: steps that have worked in this process."""
+        self._tried("end", number, working)
         with self._changing:
             self._careful.pop(number, None)
+
+    def _tried(self, method: str, number: int, argument: Any) -> Any:
+        """What the record answers; None where it is lost, which no row is to pay for. Raises KeepsCrashing.
+
+        A call that came through though its answer did not counts as a death when it is made again: its rows are then
+        recorded, no more.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._attempts.call(method, self._leg, number, argument)
+            except _LOST as error:
+                if not left:
+                    _log.warning("partition %d of %s goes on unrecorded: %s", number, self._leg, error)
+                else:
+                    time.sleep(_PAUSE_S)
+        return None
 
     def suspects(self, step: str) -> Mapping[Rows, int]:
         """How many deaths rows of a step were in hand at; it grows as partitions are begun."""
@@ -175,11 +213,13 @@ class PartitionRecorder(Unrecorded):
             return
         held = (self._leg, number, step, (first, last))
         with self._gate.passing(alone=(first, last) in self._suspects[step]):
-            self._attempts.call("hold", *held)
+            with contextlib.suppress(*_LOST):
+                self._attempts.call("hold", *held)
             try:
                 yield
             finally:
-                self._attempts.call("release", *held)
+                with contextlib.suppress(*_LOST):
+                    self._attempts.call("release", *held)
 
     def abandon(self, thread: int) -> None:
         """Lets nobody wait any more for a thread that is left behind."""

@@ -51,7 +51,7 @@ class ClusterSession:
         if (short := unmet(demands(cut), self.cluster)) is not None:
             what, _, fix = short.rpartition("; ")
             raise BadCluster(self.connection.address, what, fix)
-        plan = draft(recipe, replace(self.settings, workers="auto"), this_machine(), saved=saved)
+        plan = draft(recipe, replace(self.settings, workers="auto"), this_machine(), saved=saved, elsewhere=True)
         where = f"Ray {self.connection.version} at {self.connection.address}"
         one = Choice(1, "a reader takes one CPU; there are as many as the cluster has room for")
         return replace(

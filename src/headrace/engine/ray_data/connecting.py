@@ -2,9 +2,9 @@
 
 What is decided for a Ray that is started here, and how to decide otherwise (a variable that is set is left alone):
 
-- **No token authentication**: RAY_AUTH_MODE=disabled. `ray.init` would turn it on and write ~/.ray/auth_token. Ray's
-  ports listen on every interface, and who reaches them can run code: where strangers can, set RAY_AUTH_MODE=token
-  before Python starts (Ray reads it when it is imported).
+- **A token of its own**, for as long as the process lives: Ray's ports listen on every interface, and who reaches them
+  can run code. RAY_AUTH_MODE=token and a random RAY_AUTH_TOKEN, so that no ~/.ray/auth_token is written. Ray reads
+  the mode when it is imported: where that has happened before, it is left as Ray has it.
 - **No telemetry**: RAY_USAGE_STATS_ENABLED=0.
 - **The dashboard as Ray has it**: where `ray[default]` is installed. It costs 0.7-1.6 s at the start and nine processes
   (2 cores); `connected(include_dashboard=False)` leaves it out.
@@ -17,7 +17,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -28,7 +30,8 @@ from headrace.core import optional
 from headrace.core.errors import BadCluster
 from headrace.engine.ray_data.answering import CLIENT, host_and_port, same_place, wrong_at
 
-_OF_OUR_OWN_RAY = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+_OF_OUR_OWN_RAY = {"RAY_USAGE_STATS_ENABLED": "0"}
+_AUTH = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 # Attempts of about 1 s each. Ray makes 20, and is 20 s over a cluster that refuses (and 120 s where nothing listens).
 _OF_CONNECTING = {"RAY_gcs_server_port_wait_time_s": "5"}
 _LOGGERS = ("ray", "ray.data")
@@ -59,6 +62,7 @@ def connected(address: str | None = None, **of_own_ray: Any) -> Iterator[Connect
     be the one at HOST:PORT. of_own_ray: more that `ray.init` takes, for one that is started here.
     Raises BadCluster, within about 10 s (Ray Client: 40 s), and MissingExtra.
     """
+    own_token(address)
     ray = optional.load("ray", extra="ray", needed_for="the Ray engine")
     optional.load("ray.data", extra="ray", needed_for="the Ray engine")  # importing it sets its logger's level
     if ray.is_initialized():
@@ -74,6 +78,12 @@ def connected(address: str | None = None, **of_own_ray: Any) -> Iterator[Connect
         undoing.enter_context(_signals())
         undoing.callback(ray.shutdown)
         yield _made(ray, target, of_own_ray)
+
+
+def own_token(address: str | None) -> None:
+    """Gives a local Ray that will be started here a token; to be called before Ray is imported. See above."""
+    if _target(address) == "local" and "ray" not in sys.modules and not any(name in os.environ for name in _AUTH):
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 def refusal(target: str, error: BaseException) -> BadCluster:

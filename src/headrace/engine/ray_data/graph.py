@@ -15,7 +15,7 @@ from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
 from headrace.engine.ray_data.carried import Carried
-from headrace.engine.ray_data.payload import parcels
+from headrace.engine.ray_data.payload import Parcel, parcels
 from headrace.engine.ray_data.store import StoreWatch
 from headrace.engine.ray_data.work import Raised, Told, Work
 from headrace.engine.ray_data.workers import LegWorker
@@ -137,8 +137,13 @@ class _Reading:
     numbers: NDArray[np.int64]
 
     def __call__(self) -> Iterator[pa.Table]:
-        worker = _worker(self.carried, self.leg)
-        for parcel in worker.read(self.numbers.tolist()):
+        numbers: list[int] = self.numbers.tolist()
+        try:
+            worker = _worker(self.carried, self.leg)
+        except Exception as error:  # noqa: BLE001 - a worker's boundary; the driver raises it
+            yield from (Parcel(number, None, Told(error=Raised.of(error))).row() for number in numbers)
+            return
+        for parcel in worker.read(numbers):
             yield parcel.row()
 
 
@@ -149,8 +154,20 @@ def _worker(carried: Carried[Work], leg: Leg) -> LegWorker:
 
 
 def _in_task(block: pa.Table, carried: Carried[Work], leg: Leg) -> pa.Table:
-    worker = _worker(carried, leg)
+    try:
+        worker = _worker(carried, leg)
+    except Exception as error:  # noqa: BLE001 - a worker's boundary; the driver raises it
+        return _refused(block, Raised.of(error))
     return pa.concat_tables([worker.through(parcel).row() for parcel in parcels(block)])
+
+
+def _refused(block: pa.Table, error: Raised) -> pa.Table:
+    """What a worker that could not be built makes of partitions: the error is told with each."""
+    refused = []
+    for parcel in parcels(block):
+        parcel.told.error = parcel.told.error or error
+        refused.append(parcel.without_batches().row())
+    return pa.concat_tables(refused)
 
 
 class _Pooled:
@@ -165,14 +182,10 @@ class _Pooled:
             self._error = Raised.of(error)
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        rows = []
-        for parcel in parcels(block):
-            if self._worker is None:
-                parcel.told.error = parcel.told.error or self._error
-                rows.append(parcel.without_batches().row())
-            else:
-                rows.append(self._worker.through(parcel).row())
-        return pa.concat_tables(rows)
+        if self._worker is None:
+            return _refused(block, self._error)
+        worker = self._worker
+        return pa.concat_tables([worker.through(parcel).row() for parcel in parcels(block)])
 
 
 def grouped(numbers: NDArray[np.int64], slots: int) -> list[NDArray[np.int64]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 
 from headrace.core.batch import Batch
+from headrace.core.errors import RunError
 from headrace.engine.flow.pipeline import Pipeline
 from headrace.engine.flow.workshop import Workshop
 
@@ -17,7 +18,7 @@ class Line:
     """The steps of a workshop, kept running between partitions; `through` may be called by many threads at once."""
 
     def __init__(self, shop: Workshop, *, queue_bytes: int, stall_timeout_s: float) -> None:
-        self._given: queue.SimpleQueue[Iterable[Batch]] = queue.SimpleQueue()
+        self._given: queue.SimpleQueue[Iterable[Batch] | None] = queue.SimpleQueue()
         self._waiting: deque[Future[list[Batch]]] = deque()
         self._giving = threading.Lock()
         self._error: BaseException | None = None
@@ -34,9 +35,15 @@ class Line:
             self._given.put(batches)
         return answer.result()
 
+    def close(self) -> None:
+        """Ends its threads once what was given is through."""
+        with self._giving:
+            self._error = self._error or RunError("closed")
+            self._given.put(None)
+
     def _batches(self) -> Iterator[Batch]:
-        while True:
-            yield from self._given.get()
+        while (batches := self._given.get()) is not None:
+            yield from batches
 
     def _collect(self) -> None:
         collected: list[Batch] = []
@@ -51,3 +58,5 @@ class Line:
                 self._error = error
             for answer in self._waiting:
                 answer.set_exception(error)
+        finally:
+            self._pipeline.stop()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,20 +23,23 @@ from headrace.engine.flow.limits import RejectLimits
 from headrace.engine.flow.places import located
 from headrace.engine.ray_data.afar import OperatorsAfar
 from headrace.engine.ray_data.attempts import Attempts
-from headrace.engine.ray_data.carried import carry
+from headrace.engine.ray_data.carried import Carried, carry
 from headrace.engine.ray_data.counting import Counting
 from headrace.engine.ray_data.graph import Operators, grouped, operators, remote_args
+from headrace.engine.ray_data.model_apart import model_apart, parts_of
 from headrace.engine.ray_data.room import room_watched
 from headrace.engine.ray_data.settling import Settled, ToSettle, settled_on
-from headrace.engine.ray_data.work import Work
+from headrace.engine.ray_data.work import Work, told_plainly
 from headrace.engine.telling.clock import RunClock, cpu_s, peak_rss_bytes
 from headrace.engine.telling.watch import watched
 from headrace.plan.cluster import Cluster
 from headrace.plan.legs import Leg
 from headrace.plan.machine import Machine, cpu_name
 from headrace.plan.plan import Choice, Plan
-from headrace.plan.recipe import WRITE, Recipe
+from headrace.plan.recipe import INFER, WRITE, Recipe
 from headrace.plan.settling import cap_choices, shared_partition_choice
+
+T = TypeVar("T")
 
 
 class RayRun:
@@ -63,6 +68,7 @@ class RayRun:
         self._settled: Settled | None = None
         self._counting = Counting((*recipe.stage_names, WRITE), RejectLimits("reject", 1.0))
         self._summary: dict[str, Any] = {}
+        self._id = uuid.uuid4().hex
 
     @property
     def written(self) -> Account:
@@ -89,19 +95,28 @@ class RayRun:
 
         Raises HeadraceError.
         """
-        recipe = self.recipe
-        job = ToSettle(recipe, self.plan, self.output, self._stall_timeout_s, self._worked)
-        settled = self._settled = settled_on(carry(job), first, remote_args(self._model_leg))
+        job = ToSettle(self._carried_recipe, self.plan, self.output, self._stall_timeout_s, self._worked)
+        with told_plainly():
+            settled = self._settled = settled_on(self._carry(job), first, remote_args(self._model_leg))
+        self.clock.probe_s += settled.probe_s
         self.plan = settled.plan
         if self.plan.partition_rows.open:
             self.plan = self.plan.settled(partition_rows=self._partition_choice(settled))
         self.clock.started_reading()
         return self.plan
 
+    @cached_property
+    def _carried_recipe(self) -> Recipe:
+        """The recipe as workers get it. Raises BadOption."""
+        return model_apart(self.recipe, run=self._id)
+
+    def _carry(self, value: T) -> Carried[T]:
+        return carry(value, run=self._id, named=parts_of(self._carried_recipe))
+
     @property
     def _model_leg(self) -> Leg:
-        """Whose workers are asked to settle: the last that load something, else the readers."""
-        return next((leg for leg in reversed(self._legs) if leg.pooled), self._legs[0])
+        """Whose workers are asked to settle: the model's, those with the most GPUs before others; else the readers."""
+        return max(self._legs, key=lambda leg: (INFER in leg.stages, leg.needs.num_gpus or 0.0, leg.pooled))
 
     def _partition_choice(self, settled: Settled) -> Choice:
         rows = max(1, len(next(iter(settled.first.values()), ())))
@@ -117,7 +132,7 @@ class RayRun:
     def write(self, todo: Todo, sink: SharedSink, limits: RejectLimits, on_progress: OnProgress | None) -> None:
         """Runs `todo` into `sink`; `written` says what came of it. Raises RunError; KeyboardInterrupt leaves whole
         parts only."""
-        with Attempts.recording() as attempts:
+        with told_plainly(), Attempts.recording() as attempts:
             self._write(todo, sink, limits, on_progress, attempts)
 
     def _write(
@@ -133,7 +148,7 @@ class RayRun:
         first = self._settled.first
         came_through = any(len(array) for array in first.values())
         work = Work(
-            recipe=self.recipe,
+            recipe=self._carried_recipe,
             plan=self.plan,
             legs=self._legs,
             rounds=todo.rounds,
@@ -148,7 +163,7 @@ class RayRun:
         )
         numbers = np.fromiter((partition.number for partition in todo), np.int64)
         drive = OperatorsAfar if self._is_client else operators
-        running = drive(carry(work), self._legs, grouped(numbers, _slots(self._cluster)))
+        running = drive(self._carry(work), self._legs, grouped(numbers, _slots(self._cluster)))
         try:
             self._stream(running, counting, todo, sink, on_progress)
         finally:
@@ -166,11 +181,12 @@ class RayRun:
     ) -> None:
         """Takes what is told of every partition. Raises HeadraceError."""
         with (
-            watched(counting, todo.rows, counting.ledger.busy, on_progress),
+            watched(counting, todo.rows, counting.ledger.busy, on_progress) as check_progress,
             room_watched(self._legs, lambda: counting.rows),
             closing(running.told()) as stream,
         ):
             for told in stream:
+                check_progress()
                 if told.error is not None:
                     raise told.error.again()
                 if told.published is not None:

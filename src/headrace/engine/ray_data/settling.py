@@ -15,13 +15,13 @@ from headrace.engine.flow.places import not_built
 from headrace.engine.flow.workshop import Care, Workshop
 from headrace.engine.ray_data.carried import Carried
 from headrace.engine.ray_data.work import Raised
-from headrace.engine.ray_data.workers import use_all_cores
+from headrace.engine.ray_data.workers import on_node, use_all_cores
 from headrace.engine.settling.model import settled_model
 from headrace.engine.settling.probe import first_batch
 from headrace.engine.telling.clock import RunClock
 from headrace.plan.machine import this_machine
 from headrace.plan.plan import Plan
-from headrace.plan.recipe import Recipe
+from headrace.plan.recipe import Recipe, check_precision
 from headrace.plan.settling import cap_choices
 
 
@@ -58,12 +58,17 @@ def settle_there(carried: Carried[ToSettle], first: Partition | None) -> Settled
         return _settled(carried.open(), first)
     except Exception as error:  # noqa: BLE001 - a worker's boundary; the driver raises it
         return Raised.of(error)
+    finally:
+        carried.close()  # this process goes on to read, for which it needs no model
 
 
 def _settled(job: ToSettle, first: Partition | None) -> Settled:
     recipe, machine, clock = job.recipe, this_machine(), RunClock()
     plan, model = job.plan, None
     if recipe.inference is not None:
+        plan = on_node(plan, recipe.inference, machine)
+        assert plan.precision is not None
+        check_precision(recipe.inference.model, str(plan.precision.value))
         plan, model = settled_model(recipe, plan, machine, clock, stall_timeout_s=job.stall_timeout_s)
     if first is None:
         return Settled(plan, 0.0, {}, 0, clock.probe_s)

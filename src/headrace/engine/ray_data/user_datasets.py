@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 import weakref
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from headrace.core.needs import Needs
 from headrace.engine.ray_data import user_blocks as blocks
 from headrace.engine.ray_data.carried import Carried, carry
 from headrace.engine.ray_data.cluster_facts import this_cluster
+from headrace.engine.ray_data.model_apart import model_apart, parts_of
 from headrace.engine.ray_data.user_choices import APART, Chosen, choose, precision_choice
 from headrace.engine.ray_data.user_work import InferWorker, KeyLess, UserWork, prepare
 from headrace.engine.settling.agreement_cache import cache_path, recall
@@ -43,7 +45,10 @@ def inferred(ds: Any, work: UserWork, asked: Needs) -> Any:
     chosen = choose(work.recipe, asked, work.batch_size, _precision(work, on_gpu=gpus > 0), cluster)
     if (lacks := unmet(_demands(chosen), cluster)) is not None:  # Ray would wait for ever
         raise BadCluster("the Ray cluster", *lacks.rsplit("; ", 1))
-    result = _built(ds, carry(_settled(work, chosen)), chosen)
+    run = uuid.uuid4().hex
+    settled = _settled(work, chosen)
+    settled = replace(settled, recipe=model_apart(settled.recipe, run=run))
+    result = _built(ds, carry(settled, run=run, named=parts_of(settled.recipe)), chosen)
     _chosen[result] = chosen.choices()
     for name, choice in chosen.choices().items():
         _log.info("hr.ray.infer: %s = %s (%s)", name, choice.value, choice.reason)

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from headrace.core.batch import Batch
+from headrace.core.errors import RunError
 from headrace.core.partition import Partition
 from headrace.engine.flow.pipeline import Pipeline, Reading
 from headrace.engine.flow.preparing import Piece, pieces
@@ -34,7 +35,7 @@ class Flow:
     def __init__(self, shop: Workshop, plan: Plan, *, stall_timeout_s: float) -> None:
         self._batch_size = int(plan.value("batch_size"))
         self._chunk_rows = sizing.read_chunk_rows(self._batch_size, prepared=shop.preparer is not None)
-        self._given: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self._given: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._waiting: deque[_Call] = deque()
         self._giving = threading.Lock()
         self._calls = self._rows = 0
@@ -64,14 +65,19 @@ class Flow:
             self._given.put(call)
         return call.answer.result()
 
+    def close(self) -> None:
+        """Ends its threads once what was given is through."""
+        with self._giving:
+            self._error = self._error or RunError("closed")
+            self._given.put(None)
+
     @property
     def failed(self) -> bool:
         """Whether all calls raise."""
         return self._error is not None
 
     def _pieces(self) -> Iterator[Piece]:
-        while True:
-            call = self._given.get()
+        while (call := self._given.get()) is not None:
             yield from pieces(call.rows, [call.partition], self._batch_size, self._chunk_rows, 0)
 
     def _collect(self) -> None:
@@ -88,6 +94,8 @@ class Flow:
                 self._error = error
             for call in self._waiting:
                 call.answer.set_exception(error)
+        finally:
+            self._pipeline.stop()
 
 
 def _counted_from(start: int, batch: Batch) -> Batch:

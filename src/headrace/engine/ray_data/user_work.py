@@ -104,6 +104,12 @@ class _Stages:
         rows = self._work.given(table)
         return self._opened(rows)(rows, table.num_rows)
 
+    def close(self) -> None:
+        """Ends the threads of its pipeline, if it has one."""
+        with self._opening:
+            if self._flow is not None:
+                self._flow.close()
+
     def _opened(self, rows: GivenRows) -> Flow:
         with self._opening:
             if self._flow is None or self._flow.failed:  # this process may be asked again, by another run
@@ -125,13 +131,19 @@ class Preparing:
         assert slot is not None
         self._shape = (*slot, 3)
         self._rows = max(1, _PREPARED_BYTES // int(np.prod(self._shape)))
-        self._stages = _Stages(work, work.plan(1, batch_size=_PREPARE_ROWS), None, (READ, PREPARE))
+        photos_only = replace(work, recipe=replace(work.recipe, steps=()), precision=None)  # the model stays unopened
+        plan = photos_only.plan(1, batch_size=_PREPARE_ROWS)
+        self._stages = _Stages(work, plan, None, (READ, PREPARE))
 
     def __call__(self, table: pa.Table) -> Iterator[pa.Table]:
         """The block, in pieces, with PIXELS in place of the images."""
         for first in range(0, table.num_rows, self._rows):
             piece = table.slice(first, self._rows)
             yield self._prepared(piece)
+
+    def close(self) -> None:
+        """Ends its threads."""
+        self._stages.close()
 
     def _prepared(self, table: pa.Table) -> pa.Table:
         pixels = np.zeros((table.num_rows, *self._shape), np.uint8)

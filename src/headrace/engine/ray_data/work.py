@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+import ray
 
 from headrace.core.batch import Columns, Reject
 from headrace.core.contracts import Published, Publisher
@@ -80,6 +84,19 @@ class Raised:
         """The error with its cause, to be raised."""
         self.error.__cause__ = self.cause
         return self.error
+
+
+@contextlib.contextmanager
+def told_plainly() -> Iterator[None]:
+    """Around what Ray is asked to do: what it raises becomes a RunError, with Ray's own error and its traceback as the
+    cause. A client raises ConnectionError where its cluster is out of reach."""
+    try:
+        yield
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        cause = getattr(error, "cause", None) or error  # a task's traceback is of many lines
+        first = next(iter(str(cause).strip().splitlines()), "no more is known")
+        fix = "mend it, and run the same command again: it goes on"
+        raise RunError(f"the cluster stopped the run: {type(cause).__name__}: {first}; {fix}") from error
 
 
 def _picklable(error: BaseException | None) -> bool:

@@ -75,6 +75,9 @@ def load_model(recipe: Recipe, plan: Plan, machine: Machine, clock: RunClock) ->
     if not plan.precision.open:
         precision = str(plan.precision.value)
         return plan, load_session(recipe, inference, precision, batch_size, streams, machine)
+    if len(inference.model.precisions) < 2:
+        why = f"{inference.model.runtime} runs this model in nothing faster here"
+        return plan.settled(precision=Choice("fp32", why)), inference.model.load("fp32", batch_size, streams)
     candidate = inference.model.precisions[1]
     path = agreement_cache.cache_path(inference, candidate, machine.cpu)
     kept = agreement_cache.recall(path)

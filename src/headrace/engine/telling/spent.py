@@ -10,7 +10,6 @@ import numpy as np
 from headrace.core.report import StageReport
 from headrace.engine.flow.meters import StageMeter
 
-_SENT = 32  # batch durations a stage and piece; what p99 needs comes with the number of pieces
 _KEPT = 8192
 
 
@@ -48,7 +47,6 @@ class Telling:
         before = self._told.get(name, (0.0,) * len(now))
         self._told[name] = now
         rows, busy_s, cpu_s, wait_in_s, wait_out_s = (max(0.0, a - b) for a, b in zip(now, before, strict=True))
-        durations = meter.durations_s()[-_SENT:] if rows else []
         return Spent(
             stage=name,
             process=self._process,
@@ -58,7 +56,7 @@ class Telling:
             cpu_s=cpu_s,
             wait_in_s=wait_in_s,
             wait_out_s=wait_out_s,
-            durations_s=tuple(durations),
+            durations_s=tuple(meter.take_newest_s()),
         )
 
 
@@ -68,6 +66,7 @@ class _Stage:
     rows: int = 0
     seconds: np.ndarray[tuple[int], np.dtype[np.float64]] = field(default_factory=lambda: np.zeros(4))
     durations: list[float] = field(default_factory=list)
+    seen: int = 0
 
 
 class Ledger:
@@ -76,7 +75,6 @@ class Ledger:
     def __init__(self, names: Iterable[str]) -> None:
         self._stages = {name: _Stage() for name in names}
         self._random = np.random.default_rng(0)
-        self._seen = 0
 
     def add(self, spent: Iterable[Spent]) -> None:
         """Adds what a process told."""
@@ -86,14 +84,14 @@ class Ledger:
             stage.rows += one.rows
             stage.seconds += (one.busy_s, one.cpu_s, one.wait_in_s, one.wait_out_s)
             for duration in one.durations_s:
-                self._sample(stage.durations, duration)
+                self._sample(stage, duration)
 
-    def _sample(self, kept: list[float], duration: float) -> None:
-        self._seen += 1
-        if len(kept) < _KEPT:
-            kept.append(duration)
-        elif (place := int(self._random.integers(self._seen))) < _KEPT:
-            kept[place] = duration
+    def _sample(self, stage: _Stage, duration: float) -> None:
+        stage.seen += 1
+        if len(stage.durations) < _KEPT:
+            stage.durations.append(duration)
+        elif (place := int(self._random.integers(stage.seen))) < _KEPT:
+            stage.durations[place] = duration
 
     def busy(self) -> dict[str, tuple[float, int]]:
         """Busy seconds of each stage so far, and how many batches all its processes work on at once."""

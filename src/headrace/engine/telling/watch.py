@@ -59,10 +59,15 @@ def watch(
 
 
 @contextlib.contextmanager
-def watched(counted: Counted, rows_total: int, busy: Busy, on_progress: OnProgress | None) -> Iterator[None]:
-    """Around a run: another thread tells how it is getting on, four times a second, and this one at the end."""
+def watched(
+    counted: Counted, rows_total: int, busy: Busy, on_progress: OnProgress | None
+) -> Iterator[Callable[[], None]]:
+    """Around a run: another thread tells how it is getting on, four times a second, and this one at the end.
+
+    What it gives is to be called now and then: it raises what `on_progress` has raised.
+    """
     if on_progress is None:
-        yield
+        yield lambda: None
         return
     telling, ended = Watch(counted, rows_total, busy, on_progress), threading.Event()
     failed: list[BaseException] = []
@@ -71,17 +76,20 @@ def watched(counted: Counted, rows_total: int, busy: Busy, on_progress: OnProgre
         while not ended.wait(EVERY_S):
             try:
                 telling.tell()
-            except BaseException as error:  # noqa: BLE001 - the caller's own; it is raised when the run ends
+            except BaseException as error:  # noqa: BLE001 - the caller's own; `check` raises it
                 failed.append(error)
                 return
+
+    def check() -> None:
+        if failed:
+            raise failed[0]
 
     thread = threading.Thread(target=tell, name="headrace-watch", daemon=True)
     thread.start()
     try:
-        yield
+        yield check
     finally:
         ended.set()
         thread.join()
-    if failed:
-        raise failed[0]
+    check()
     telling.tell()
