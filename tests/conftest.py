@@ -1,10 +1,14 @@
 """What several tests need: real photos, and files made of them."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from headrace.bench.corpus import package_folder
+
+# Ray reads how to authenticate once a process, and this one starts many: all of them the same way.
+os.environ["RAY_AUTH_MODE"] = "disabled"
 
 PACKAGES = ("foolbox", "matplotlib", "skimage", "sklearn")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")

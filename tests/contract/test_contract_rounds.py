@@ -127,12 +127,10 @@ def test_mended_rejects_are_run_again_alone_into_further_parts(
 
 
 class Buggy:
-    """A stage with a fault that can be mended."""
-
-    mended = False
+    """A stage with a fault, until the file "mended" is there."""
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        if 5 in batch["n"] and not Buggy.mended:
+        if 5 in batch["n"] and not Path(batch["mended"][0]).exists():
             raise KeyError("five")
         return {"n": batch["n"]}
 
@@ -142,8 +140,8 @@ def stricter(batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_rejects_are_run_again_by_changed_stages_only_when_that_is_accepted(engine: str, tmp_path: Path) -> None:
-    Buggy.mended = False
-    rows = hr.from_items([{"n": i} for i in range(20)])
+    mended = tmp_path / "mended"
+    rows = hr.from_items([{"n": i, "mended": str(mended)} for i in range(20)])
     out = tmp_path / "out"
     assert rows.map_batches(Buggy).write_parquet(out, engine=engine, **OPTIONS).rows_rejected == 1
     changed = rows.map_batches(stricter)
@@ -152,17 +150,17 @@ def test_rejects_are_run_again_by_changed_stages_only_when_that_is_accepted(engi
     report = changed.write_parquet(out, engine=engine, retry=True, accept_changes=True, **OPTIONS)
     assert (report.rows_in, report.rows_out, report.rows_rejected) == (20, 20, 0)
     assert written(out)[-1]["n"] == 105
-    Buggy.mended = True
+    mended.touch()
     assert rows.map_batches(Buggy).write_parquet(out, engine=engine, **OPTIONS).rows_out == 20
 
 
 def test_retry_that_was_stopped_goes_on_and_takes_no_row_twice(engine: str, tmp_path: Path) -> None:
-    Buggy.mended = False
-    bad = [{"n": 5} if i % 4 == 0 else {"n": 100 + i} for i in range(40)]
+    mended = tmp_path / "mended"
+    bad = [{"n": 5 if i % 4 == 0 else 100 + i, "mended": str(mended)} for i in range(40)]
     job = hr.from_items(bad).map_batches(Buggy)
     out = tmp_path / "out"
     assert job.write_parquet(out, engine=engine, **OPTIONS).rows_rejected == 10
-    Buggy.mended = True
+    mended.touch()
     job.write_parquet(out, engine=engine, retry=True, **OPTIONS)
     assert len(parts(out)) == 13
     parts(out)[11].unlink()
@@ -173,10 +171,10 @@ def test_retry_that_was_stopped_goes_on_and_takes_no_row_twice(engine: str, tmp_
 
 
 def test_mended_items_in_memory_are_run_again(engine: str, tmp_path: Path) -> None:
-    items = [{"n": 5}, *({"n": 100 + i} for i in range(20))]
-    Buggy.mended = False
+    never = str(tmp_path / "mended")
+    items = [{"n": n, "mended": never} for n in (5, *range(100, 120))]
     hr.from_items(items).map_batches(Buggy).write_parquet(tmp_path / "o", engine=engine, **OPTIONS)
-    items[0] = {"n": 6}
+    items[0] = {"n": 6, "mended": never}
     with pytest.raises(hr.JobChanged, match="input changed: the items in memory are others"):
         hr.from_items(items).map_batches(Buggy).write_parquet(tmp_path / "o", engine=engine, **OPTIONS)
     with pytest.raises(hr.JobChanged, match="it has 20 rows where the job has 21"):

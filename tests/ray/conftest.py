@@ -1,6 +1,5 @@
 """Rays to test on. A process has one at a time, so a test that asks for another kind stops the one before."""
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -77,13 +76,5 @@ def _cluster_of(nodes: Sequence[dict[str, Any]], stopping: ExitStack) -> Any:
     for node in nodes:
         cluster.add_node(**{"object_store_memory": _SMALL, "include_dashboard": False, **node})
     cluster.wait_for_nodes()
-    # Ray names actors after the job's number and what it did before: a handle that another test's exception has kept,
-    # when it goes, would take the actor of the same name with it. So no two clusters see the same job of this process.
-    for _ in range(next(_clusters)):
-        with connected(cluster.address):
-            pass
     stopping.enter_context(connected(cluster.address))
     return cluster
-
-
-_clusters = itertools.count(1)

@@ -24,7 +24,6 @@ ray = pytest.importorskip("ray")
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # Ray is imported here already, and has read it
 
 
 @pytest.fixture
