@@ -8,7 +8,7 @@ import pytest
 from headrace.bench.corpus import package_folder
 
 # Ray reads how to authenticate once a process, and this one starts many: all of them the same way.
-os.environ["RAY_AUTH_MODE"] = "disabled"
+os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 
 PACKAGES = ("foolbox", "matplotlib", "skimage", "sklearn")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")

@@ -1,6 +1,5 @@
 """The same pool tests on both engines; one local Ray for all of them."""
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,14 +15,10 @@ def local_ray() -> Iterator[None]:
     """A Ray of this machine with 4 logical CPUs."""
     import ray
 
-    settings = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
+    ray.shutdown()  # one that other tests of this process have kept
     ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
-    for name, value in before.items():
-        os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 @pytest.fixture(params=["local", "ray"], scope="session")

@@ -23,6 +23,9 @@ class _Held:
         """What `start` gave the last time, where that still runs; otherwise what it gives now."""
         if self._kind != kind:
             self.stop()
+            import ray
+
+            ray.shutdown()  # one that other tests of this process have kept
             self._ray, self._kind = start(self._stopping), kind
         return self._ray
 
@@ -42,7 +45,10 @@ def _held() -> Iterator[_Held]:
 @pytest.fixture
 def no_ray(_held: _Held) -> None:
     """This process is connected to no Ray."""
+    import ray
+
     _held.stop()
+    ray.shutdown()
 
 
 @pytest.fixture
