@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from headrace.bench.measures import MeasureFailed
+from headrace.bench.pipeline import targets
 from headrace.bench.ray import sleepers
 from headrace.bench.ray.arithmetic import NotSteady, ideal_s, linearity, opening, overhead_ratio, steady
 from headrace.bench.ray.benchmark import run_ray
 from headrace.bench.ray.child import json_of_module, run_command
-from headrace.bench.ray.measuring import MEASURES, SLOTS, TARGETS, WORKERS, beside, judged
+from headrace.bench.ray.measuring import MEASURES, SLOTS, TARGETS, WORKERS, beside
 from headrace.bench.ray.memory import make_numbers
 from headrace.core.errors import BadOption
 
@@ -82,10 +83,10 @@ def test_linearity_is_the_worst_of_all_numbers_of_workers() -> None:
 
 
 def test_every_target_is_judged_once_its_measures_are_there() -> None:
-    rows = judged(PERFECT)
+    rows = targets(PERFECT, TARGETS)
     assert len(rows) == len(TARGETS)
     assert [row["name"] for row in rows if not row["met"]] == []
-    assert [row["name"] for row in judged({k: v for k, v in PERFECT.items() if k.startswith("memory")})] == [
+    assert [row["name"] for row in targets({k: v for k, v in PERFECT.items() if k.startswith("memory")}, TARGETS)] == [
         "driver's peak RSS, 10^6 / 10^5 rows"
     ]
 
@@ -100,7 +101,7 @@ def test_every_target_is_judged_once_its_measures_are_there() -> None:
     ],
 )
 def test_a_target_that_is_missed_is_said_to_be(measure: str, numbers: dict[str, float], target: str) -> None:
-    missed = [row["name"] for row in judged(PERFECT | {measure: numbers}) if not row["met"]]
+    missed = [row["name"] for row in targets(PERFECT | {measure: numbers}, TARGETS) if not row["met"]]
     assert target in missed
 
 

@@ -8,7 +8,7 @@ measured.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -176,14 +176,14 @@ def medians(results: dict[str, list[Numbers]]) -> Medians:
     }
 
 
-def targets(found: Medians) -> list[dict[str, Any]]:
+def targets(found: Medians, asked: Sequence[Target] = TARGETS) -> list[dict[str, Any]]:
     """Every target whose measures were run: what was asked, what was got."""
     rows = []
-    for target in TARGETS:
+    for target in asked:
         if all(name in found for name in target.needs):
             value = target.value(found)
-            asked = f"{'at most' if target.at_most else 'at least'} {target.mark:g}"
-            rows.append({"name": target.name, "asked": asked, "value": value, "met": target.met(value)})
+            mark = f"{'at most' if target.at_most else 'at least'} {target.mark:g}"
+            rows.append({"name": target.name, "asked": mark, "value": value, "met": target.met(value)})
     return rows
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from headrace.bench.data import prepare
 from headrace.bench.measures import Numbers, measured
-from headrace.bench.pipeline import medians
-from headrace.bench.ray.measuring import MEASURES, beside, judged
+from headrace.bench.pipeline import medians, targets
+from headrace.bench.ray.measuring import MEASURES, TARGETS, beside
 from headrace.bench.results import write_results
 from headrace.core.errors import BadOption
 
@@ -46,7 +46,7 @@ def run_ray(*, out: Path, work: Path, repetitions: int, only: str | None, photos
             main = next(name for name in _MAIN if name in numbers)
             print(f"{repetition + 1}/{repetitions} {measure.name}: {numbers[main]:.2f} {main}", flush=True)
         _write(out, results, photos)
-    for row in judged(medians(results)):
+    for row in targets(medians(results), TARGETS):
         print(f"{'ok  ' if row['met'] else 'MISS'} {row['name']}: {row['value']:.3f} ({row['asked']})")
 
 
@@ -56,7 +56,7 @@ def _write(out: Path, results: dict[str, list[Numbers]], photos: int) -> None:
         "versions": {name: version(name) for name in _VERSIONS},
         "photos": photos,
         "counted": COUNTED,
-        "targets": judged(found),
+        "targets": targets(found, TARGETS),
         "beside": beside(found),
         "medians": found,
         "repetitions": results,

@@ -107,17 +107,6 @@ TARGETS = (
 )
 
 
-def judged(found: Medians) -> list[dict[str, Any]]:
-    """Every target whose measures were run: what was asked, what was got."""
-    rows = []
-    for target in TARGETS:
-        if all(name in found for name in target.needs):
-            value = target.value(found)
-            asked = f"{'at most' if target.at_most else 'at least'} {target.mark:g}"
-            rows.append({"name": target.name, "asked": asked, "value": value, "met": target.met(value)})
-    return rows
-
-
 def beside(found: Medians) -> dict[str, float]:
     """What no target asks: plain Ray Data's share of the same, by name; whole processes; start-up."""
     asked: dict[str, dict[str, Any]] = {
