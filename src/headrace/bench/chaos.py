@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from headrace.bench.chaos_checks import Fault, output_faults, session_faults, told_faults
+from headrace.bench.chaos_checks import Fault, by_kind, output_faults, session_faults, told_faults
 from headrace.bench.chaos_ground import Ground, Job, ground
 from headrace.bench.chaos_kills import Command, Pace, Session, draw_kill, run_session, survivors
 from headrace.bench.chaos_output import Output
@@ -175,9 +175,7 @@ def _faults(command: Command, sessions: Sequence[Session], asked: Output) -> lis
 def totals(runs: Sequence[Run]) -> dict[str, Any]:
     """Kills by phase, event and kind, and the faults by kind."""
     killed = [(run, session) for run in runs for session in run.kills]
-    kinds = Counter[str]()
-    for fault in (f for run in runs for f in run.faults):
-        kinds[fault.kind] += fault.rows
+    kinds = by_kind(fault for run in runs for fault in run.faults)
     return {
         "runs": len(runs),
         "sessions": sum(len(run.sessions) for run in runs),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,6 +27,14 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.where}"
+
+
+def by_kind(faults: Iterable[Fault]) -> Counter[str]:
+    """How many rows there are of each kind."""
+    kinds = Counter[str]()
+    for fault in faults:
+        kinds[fault.kind] += fault.rows
+    return kinds
 
 
 def output_faults(found: Output, asked: Output) -> list[Fault]:

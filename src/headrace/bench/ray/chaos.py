@@ -24,7 +24,7 @@ from pyarrow import fs
 
 from headrace.api.verifying import verify
 from headrace.bench.chaos import ChaosFailed
-from headrace.bench.chaos_checks import Fault, output_faults, session_faults
+from headrace.bench.chaos_checks import Fault, by_kind, output_faults, session_faults
 from headrace.bench.chaos_ground import Job, ground
 from headrace.bench.chaos_kills import Command, Session
 from headrace.bench.chaos_output import Folder, Output
@@ -162,9 +162,7 @@ def _unexpected(sessions: Sequence[Session], asked: Output) -> list[Fault]:
 
 def totals(runs: Sequence[Run]) -> dict[str, Any]:
     """Hits by kind, and faults by kind."""
-    kinds = Counter[str]()
-    for fault in (f for run in runs for f in run.faults):
-        kinds[fault.kind] += fault.rows
+    kinds = by_kind(fault for run in runs for fault in run.faults)
     return {
         "runs": len(runs),
         "sessions": sum(len(run.sessions) for run in runs),

@@ -84,7 +84,7 @@ class RayRun:
     def machine(self) -> Machine:
         """The cluster's nodes as one."""
         return Machine(
-            max(1, math.floor(self._cluster.cpus)),
+            _slots(self._cluster),
             self._cluster.memory_bytes,
             cpu_name(),
             math.floor(self._cluster.gpus),
