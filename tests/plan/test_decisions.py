@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import headrace as hr
 from headrace.core.report import StageReport
+from headrace.job.job import Settings
 from headrace.plan import agreement, sizing
 from headrace.plan.bottleneck import verdict
+from headrace.plan.draft import draft, unmeasured
+from headrace.plan.machine import this_machine
+from headrace.plan.recipe import make_recipe
+from headrace.plan.settling import shared_partition_choice
+from headrace.plan.shape import PHOTO_BYTES
 
 MIB = 1 << 20
 
@@ -137,3 +144,12 @@ def test_sample_is_spread_over_all_rows(rows: int, sample: int) -> None:
     assert len(chosen) == min(rows, sample)
     assert chosen[0] == 0
     assert sample == 1 or chosen[-1] == rows - 1
+
+
+def test_a_first_batch_that_says_nothing_of_its_cost_leaves_partitions_that_can_travel() -> None:
+    recipe = make_recipe(hr.from_items(range(1_000_000)).job)
+    plan = unmeasured(draft(recipe, Settings(), this_machine(), saved={}), recipe)
+    found = shared_partition_choice(
+        10**6, plan, slots=4, seconds_per_row=0.0, bytes_per_row=0.0, sent_bytes_per_row=0.0
+    )
+    assert int(found.value) * PHOTO_BYTES <= 40 * MIB

@@ -7,7 +7,7 @@ import pytest
 import headrace as hr
 from headrace import demo
 from headrace.core.contracts import Inference
-from headrace.plan.allotting import allotted, demands, leg_choices
+from headrace.plan.allotting import allotted, demands, leg_choices, reader_slots
 from headrace.plan.cluster import Cluster, Node
 from headrace.plan.feasible import unmet
 from headrace.plan.legs import legs
@@ -101,3 +101,9 @@ def test_plan_says_what_each_leg_takes() -> None:
         "A": "workers:1-2 cpus:1",
         "write": "workers:1-2 cpus:0",
     }
+
+
+@pytest.mark.parametrize(("cpus", "workers", "slots"), [(8, 2, 6), (8, 12, 1), (2.5, 1, 1), (0.5, 1, 1)])
+def test_readers_get_the_cpus_that_pools_leave_and_one_at_least(cpus: float, workers: int, slots: int) -> None:
+    recipe, cluster = items(A, concurrency=workers, num_cpus=1), Cluster((Node("a", cpus),))
+    assert reader_slots(allotted(legs(recipe), recipe, cluster), cluster) == slots

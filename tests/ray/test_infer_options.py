@@ -128,6 +128,13 @@ def test_what_cannot_be_run_is_refused_at_once(ds: Any, tmp_path: Path) -> None:
         infer(ds, MODEL, num_cpus=64)
 
 
+def test_nothing_before_it_needs_room_when_the_dataset_is_materialized_already(ds: Any) -> None:
+    with pytest.raises(BadCluster, match="no room is left"):
+        infer(ray.data.range(2), Stage, concurrency=2, num_cpus=1)
+    done = infer(ds.materialize(), Stage, concurrency=2, num_cpus=1)
+    assert done.count() == 1
+
+
 def test_the_global_context_of_ray_data_stays_as_it_was(ds: Any) -> None:
     before = repr(ray.data.DataContext.get_current())
     infer(ds, MODEL, precision="fp32")

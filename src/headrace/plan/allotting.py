@@ -64,6 +64,13 @@ def _of_tasks(leg: Leg, needs: Needs, cluster: Cluster) -> Needs:
     return replace(needs, num_cpus=READ_CPUS if needs.num_cpus is None else needs.num_cpus)
 
 
+def reader_slots(legs: Sequence[Leg], cluster: Cluster) -> int:
+    """Tasks that read at once, at most: the CPUs that the pools' least workers leave."""
+    each = legs[0].needs.num_cpus or READ_CPUS
+    pools = sum(_least_cpus(leg) for leg in legs if leg.pooled)
+    return max(1, math.floor((cluster.cpus - pools) / each))
+
+
 def demands(legs: Sequence[Leg]) -> list[Demand]:
     """What must find room at once: every pool's least, and a task of each of the other legs."""
     return [

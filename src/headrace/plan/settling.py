@@ -8,6 +8,7 @@ from headrace.core.contracts import Stage
 from headrace.plan import sizing
 from headrace.plan.machine import Machine
 from headrace.plan.plan import Choice, Plan
+from headrace.plan.shape import PHOTO_BYTES
 
 
 def stage_choice(
@@ -48,7 +49,12 @@ def partition_choice(
 def shared_partition_choice(
     rows: int, plan: Plan, *, slots: int, seconds_per_row: float, bytes_per_row: float, sent_bytes_per_row: float
 ) -> Choice:
-    """Rows a partition on a cluster of so many slots, by what the first batch took on one worker, and what it held."""
+    """Rows a partition on a cluster of so many slots, by what the first batch took on one worker, and what it held.
+
+    seconds_per_row: 0 where the first batch took its worker with it.
+    """
+    if not seconds_per_row:
+        return _shared_by_default(rows, plan, slots)
     rate = 1 / max(1e-6, seconds_per_row)
     measured = f"about {rate:.0f} rows/s a worker by the first batch, {sent_bytes_per_row / 1000:.0f} kB a row to send"
     most = sizing.partition_bytes(int(plan.value("memory_bytes")))
@@ -57,6 +63,13 @@ def shared_partition_choice(
     )
     why = f"a second of work or more, about {sizing.SENT_BYTES // sizing.MIB} MiB on the way, four a slot"
     return Choice(size, f"{why} ({measured})", measured)
+
+
+def _shared_by_default(rows: int, plan: Plan, slots: int) -> Choice:
+    most = sizing.partition_bytes(int(plan.value("memory_bytes")))
+    batch_size = int(plan.value("batch_size"))
+    size = sizing.shared_partition_rows(rows, 1.0, batch_size, 0.0, PHOTO_BYTES, most, slots)
+    return Choice(size, "four a slot, of at most 32 MiB of photos: the first batch said nothing of what a row costs")
 
 
 def cap_choices(caps: Mapping[str, int]) -> dict[str, Choice]:

@@ -17,6 +17,7 @@ from headrace.core.optional import load
 
 _STORE_BYTES = 200 * 1024**2  # of objects a node: the payloads are tiny, and Ray's default is 30 % of the memory
 _GPUS_A_NODE = 4
+_ACTORS_S = 180
 _WARM_S = 0.5
 _WARM_ROUNDS = 20
 _WARM_MODULES = ("ray.data", "headrace.bench.ray.sleepers", "headrace.engine.ray_data.graph")
@@ -83,6 +84,11 @@ def gpu_cluster(gpus: int) -> Iterator[Any]:
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+def wait_for_actors(ray: Any) -> None:
+    """Lets pools begin when all of their workers are up: on a few cores the last of 16 comes half a minute late."""
+    ray.data.DataContext.get_current().wait_for_min_actors_s = _ACTORS_S
 
 
 def warm_workers(ray: Any, count: int) -> None:

@@ -25,12 +25,11 @@ import pyarrow.parquet as pq
 
 import headrace as hr
 from headrace.bench.ray.arithmetic import ideal_s, opening
-from headrace.bench.ray.ground import NotReady, bucket, slots, warm_workers
+from headrace.bench.ray.ground import NotReady, bucket, slots, wait_for_actors, warm_workers
 from headrace.bench.ray.sleepers import BLOCK_S, BlockSleeper, sleep_a_block
 
 BLOCKS_A_SLOT = 4  # the ideal is 4 s, near the 4.383 s that were published
 _ROWS = 16  # a block
-_WAIT_S = 120
 # Of the engine's workers: reading and publishing need slots too, while as many blocks sleep at once as there are slots.
 _ENGINE_CPUS = 0.5
 _TIMES = ["worker", "ready", "began", "ended"]
@@ -101,7 +100,7 @@ def measure_once(way: str, count: int, out: Path) -> dict[str, float]:
     """One measurement, in this process. seconds: the step's, without workers' start; whole_s: from the call."""
     blocks = BLOCKS_A_SLOT * count
     with slots(count) as ray, bucket("blocks") as store:
-        ray.data.DataContext.get_current().wait_for_min_actors_s = _WAIT_S
+        wait_for_actors(ray)
         cached = _cached(ray, store, blocks)
         warm_workers(ray, count)
         done = WAYS[way](cached, count, out)

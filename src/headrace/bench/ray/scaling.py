@@ -18,7 +18,7 @@ import pyarrow.dataset as pads
 
 import headrace as hr
 from headrace.bench.ray.arithmetic import steady
-from headrace.bench.ray.ground import NotReady, gpu_cluster
+from headrace.bench.ray.ground import NotReady, gpu_cluster, wait_for_actors
 from headrace.bench.ray.sleepers import BATCH_S, SleepingModel
 
 _BATCH = 4  # rows: tiny, as 16 worker processes share the machine's cores
@@ -58,7 +58,8 @@ def _done_at(out: Path) -> dict[int, list[float]]:
 
 def measure_once(way: str, workers: int, out: Path) -> dict[str, float]:
     """One measurement, in this process. rows_per_s: steady; whole_rows_per_s: of the run without start-up."""
-    with gpu_cluster(workers):
+    with gpu_cluster(workers) as ray:
+        wait_for_actors(ray)
         seconds = WAYS[way](workers, out)
     done_at = _done_at(out)
     if len(done_at) != workers:

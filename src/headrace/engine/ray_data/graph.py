@@ -16,13 +16,16 @@ from ray.data.datasource import Datasource, ReadTask
 
 from headrace.engine.ray_data.carried import Carried
 from headrace.engine.ray_data.payload import Parcel, parcels
+from headrace.engine.ray_data.prompt import Prompt
 from headrace.engine.ray_data.store import StoreWatch
 from headrace.engine.ray_data.work import Raised, Told, Work
 from headrace.engine.ray_data.workers import LegWorker
 from headrace.plan.legs import Leg
 
 MOST_READ_TASKS = 1000  # each costs the driver about 50 kB: 1.1 GB at 20,000
-_WAVES = 4  # read tasks a slot: the last ones end together, and a lost one costs little
+_MOST_OF_A_GROUP = 64  # partitions: a task that is lost is begun again
+_ROUNDS = 2  # a slot takes at most half of its part of what is left
+_BLOCKS_AHEAD = 4  # of a read task, which waits until Ray Data takes them; Ray's own is 2, of 128 MiB, ours have 32
 
 
 class Operators:
@@ -55,8 +58,10 @@ def operators(carried: Carried[Work], legs: Sequence[Leg], groups: Sequence[NDAr
     )
     context = dataset.context  # this dataset's own
     context.target_max_block_size = 1  # every row a block of its own
+    context._max_num_blocks_in_streaming_gen_buffer = _BLOCKS_AHEAD
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.custom_execution_callback_classes = [*context.custom_execution_callback_classes, Prompt]
     context.issue_detectors_config = replace(context.issue_detectors_config, detectors=[])  # they advise on `memory`
     partitions = sum(map(len, groups))
     for leg in behind:
@@ -189,7 +194,17 @@ class _Pooled:
 
 
 def grouped(numbers: NDArray[np.int64], slots: int) -> list[NDArray[np.int64]]:
-    """Partitions in groups of consecutive ones, a read task each: enough for all slots, as few as the driver can
-    bear."""
-    tasks = min(len(numbers), MOST_READ_TASKS, max(1, slots) * _WAVES)
-    return np.array_split(numbers, tasks)
+    """Partitions in groups of consecutive ones, a read task each, for `slots` tasks at once.
+
+    Guided self-scheduling (Polychronopoulos and Kuck, 1987): a group is a part of what is left, so that the first ones
+    fill every worker behind them in one go, and the last ones, of a single partition, end together.
+    """
+    least = -(-len(numbers) // MOST_READ_TASKS)
+    most = max(least, _MOST_OF_A_GROUP)
+    groups, begun = [], 0
+    while begun < len(numbers):
+        fair = -(-(len(numbers) - begun) // (_ROUNDS * max(1, slots)))
+        size = min(most, max(least, fair))
+        groups.append(numbers[begun : begun + size])
+        begun += size
+    return groups

@@ -32,6 +32,7 @@ from headrace.engine.ray_data.settling import Settled, ToSettle, settled_on
 from headrace.engine.ray_data.work import Work, told_plainly
 from headrace.engine.telling.clock import RunClock, cpu_s, peak_rss_bytes
 from headrace.engine.telling.watch import watched
+from headrace.plan.allotting import reader_slots
 from headrace.plan.cluster import Cluster
 from headrace.plan.legs import Leg
 from headrace.plan.machine import Machine, cpu_name
@@ -163,7 +164,7 @@ class RayRun:
         )
         numbers = np.fromiter((partition.number for partition in todo), np.int64)
         drive = OperatorsAfar if self._is_client else operators
-        running = drive(self._carry(work), self._legs, grouped(numbers, _slots(self._cluster)))
+        running = drive(self._carry(work), self._legs, grouped(numbers, reader_slots(self._legs, self._cluster)))
         try:
             self._stream(running, counting, todo, sink, on_progress)
         finally:

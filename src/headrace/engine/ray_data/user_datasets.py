@@ -10,6 +10,7 @@ from typing import Any
 
 import ray
 import ray.data
+from ray.data.dataset import MaterializedDataset
 
 from headrace.core.contracts import Inference
 from headrace.core.errors import BadCluster, BadInput
@@ -43,7 +44,7 @@ def inferred(ds: Any, work: UserWork, asked: Needs) -> Any:
     work = replace(work, column=_column(work, schema))
     gpus = cluster.gpus if asked.num_gpus is None else asked.num_gpus
     chosen = choose(work.recipe, asked, work.batch_size, _precision(work, on_gpu=gpus > 0), cluster)
-    if (lacks := unmet(_demands(chosen), cluster)) is not None:  # Ray would wait for ever
+    if (lacks := unmet(_demands(ds, chosen), cluster)) is not None:  # Ray would wait for ever
         raise BadCluster("the Ray cluster", *lacks.rsplit("; ", 1))
     run = uuid.uuid4().hex
     settled = _settled(work, chosen)
@@ -133,9 +134,11 @@ def _precision(work: UserWork, *, on_gpu: bool) -> Choice | None:
     return precision_choice(inference, kept, here=on_gpu == (model.device == "cuda"))
 
 
-def _demands(chosen: Chosen) -> list[Demand]:
-    """What the cluster must have room for, with a task of the stages before."""
+def _demands(ds: Any, chosen: Chosen) -> list[Demand]:
+    """What the cluster must have room for, with a task of the stages before, if there are any."""
     needs = chosen.needs
     cpus, gpus, least = needs.num_cpus or 0.0, needs.num_gpus or 0.0, (needs.workers or (1, 1))[0]
     pool = Demand("hr.ray.infer", least, cpus, gpus, needs.resources, needs.labels)
+    if isinstance(ds, MaterializedDataset) and chosen.layout.value != APART:
+        return [pool]
     return [pool, Demand("the stages before it", is_pool=False)]
