@@ -53,9 +53,9 @@ def test_function_that_asks_for_something_is_a_leg_of_its_own() -> None:
 
 def test_photos_are_fitted_in_front_of_the_model_not_in_its_worker(tmp_path: Any, real_jpegs: Any) -> None:
     read = hr.read_images(real_jpegs[0])
-    assert cut(make_recipe(read.infer(demo.MODEL).job)) == [("read", "prepare"), ("infer",), ("write",)]
+    assert cut(make_recipe(read.infer(demo.MODEL).job)) == [("read", "prepare"), ("infer", "write")]
     behind = make_recipe(read.map_batches(f).infer(demo.MODEL).job)
-    assert cut(behind) == [("read", "prepare", "f", "fit"), ("infer",), ("write",)]
+    assert cut(behind) == [("read", "prepare", "f", "fit"), ("infer", "write")]
     between = make_recipe(read.map_batches(A).infer(demo.MODEL).map_batches(f).job)
     assert cut(between) == [("read", "prepare"), ("A",), ("fit",), ("infer",), ("f", "write")]
     assert isinstance(between.steps[1], Inference)
@@ -75,7 +75,9 @@ def test_any_number_of_classes_finds_room_on_a_cluster_of_any_size(cpus: int) ->
 
 
 def test_what_the_user_asks_for_is_left_as_it_is() -> None:
-    needs = allot(items(A, num_cpus=2, concurrency=(1, 3), resources={"d": 1}), Node("a", 8, resources={"d": 4}))["A"]
+    needs = allot(items(A, num_cpus=2, concurrency=(1, 3), resources={"d": 1}), Node("a", 8, resources={"d": 4}))[
+        "A+write"
+    ]
     assert (needs.num_cpus, needs.workers, needs.resources) == (2, (1, 3), {"d": 1})
 
 
@@ -83,7 +85,7 @@ def test_model_gets_the_gpus_there_are_and_a_class_none_unasked(real_jpegs: Any)
     recipe = make_recipe(hr.read_images(real_jpegs[0]).infer(demo.MODEL).map_batches(A).job)
     given = allot(recipe, Node("a", 8, gpus=2), Node("b", 8, gpus=1))
     assert (given["infer"].num_gpus, given["infer"].workers, given["infer"].num_cpus) == (1, (3, 3), 0)
-    assert given["A"].num_gpus is None
+    assert given["A+write"].num_gpus is None
 
 
 def test_workers_of_the_command_line_are_the_models(real_jpegs: Any) -> None:
@@ -98,8 +100,7 @@ def test_plan_says_what_each_leg_takes() -> None:
     assert shown == {
         "read": "cpus:1",
         "f": "workers:1-2 cpus:1",
-        "A": "workers:1-2 cpus:1",
-        "write": "workers:1-2 cpus:0",
+        "A+write": "workers:1-2 cpus:1",
     }
 
 

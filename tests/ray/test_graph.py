@@ -1,34 +1,21 @@
-"""A job as operators of Ray Data: how partitions are shared out, and how promptly they set off."""
+"""A job as operators of Ray Data."""
 
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 pytest.importorskip("ray")
 
 import ray.data
 
 from headrace.engine.ray_data.carried import carry
-from headrace.engine.ray_data.graph import MOST_READ_TASKS, grouped, operators
+from headrace.engine.ray_data.graph import operators
 from headrace.engine.ray_data.prompt import Prompt
 from headrace.plan.legs import Leg
+from headrace.plan.reading import ReadTasks
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated.*:DeprecationWarning")  # Ray warns of its own defaults
-
-
-@given(st.integers(0, 20_000), st.integers(1, 300))
-def test_every_partition_is_read_once_by_few_tasks_the_last_of_which_are_short(count: int, slots: int) -> None:
-    groups = grouped(np.arange(count), slots)
-    sizes = [len(group) for group in groups]
-    assert np.concatenate([*groups, []]).tolist() == list(range(count))
-    assert len(groups) <= MOST_READ_TASKS
-    assert sorted(sizes[:-1], reverse=True) == sizes[:-1]
-    if groups:
-        assert sizes[-1] <= -(-count // MOST_READ_TASKS)
-        assert sizes[0] <= max(-(-count // (2 * slots)), sizes[-1], 1 + count // MOST_READ_TASKS)
 
 
 class Watching(Prompt):
@@ -54,6 +41,6 @@ def test_an_execution_knows_what_the_cluster_has_as_soon_as_that_is_known(local_
 
 def test_only_the_dataset_of_a_job_is_made_prompt(local_ray: object) -> None:
     carried: Any = carry(None, run="none", named={})
-    made = operators(carried, [Leg(("read", "prepare", "write"))], [np.arange(3)])
+    made = operators(carried, [Leg(("read", "prepare", "write"))], ReadTasks((np.arange(3),), 2))
     assert made._dataset.context.custom_execution_callback_classes == [Prompt]
     assert ray.data.DataContext.get_current().custom_execution_callback_classes == []

@@ -46,7 +46,7 @@ def settling(monkeypatch: pytest.MonkeyPatch, settled_on: Callable[..., Settled]
 
 
 def test_time_that_probing_took_on_a_worker_is_in_the_report(run: RayRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    settling(monkeypatch, lambda *_: Settled(run.plan, 0.0, {}, 0, 2.5))
+    settling(monkeypatch, lambda *_: Settled(run.plan, {}, {}, 0.0, 2.5))
     run.settle(FIRST)
     assert run.clock.probe_s == 2.5
 

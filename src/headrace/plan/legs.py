@@ -33,7 +33,9 @@ def legs(recipe: Recipe) -> tuple[Leg, ...]:
 
     Reading, preparing and the functions behind them are one leg, so that what crosses the object store is as small as
     it gets; every model or class has a pool of its own; functions behind the last of them are done where the part is
-    written. A function with needs of its own is a leg of its own.
+    written. Without any, the pool's worker writes it: a leg that only writes would start a process for every few slots,
+    1.5 CPU-seconds each, and send every part through the object store once more. A function with needs of its own is a
+    leg of its own.
     """
     steps = dict(zip(recipe.names, recipe.steps, strict=True))
     cut = [Leg((READ, PREPARE))]
@@ -50,6 +52,8 @@ def legs(recipe: Recipe) -> tuple[Leg, ...]:
             trailing.append(name)
     if len(cut) == 1 and not cut[0].pooled:
         return (Leg((READ, PREPARE, *trailing, WRITE)),)
+    if cut[-1].pooled and not trailing:
+        return (*cut[:-1], replace(cut[-1], stages=(*cut[-1].stages, WRITE)))
     return (*cut, Leg((*trailing, WRITE)))
 
 

@@ -19,7 +19,7 @@ PARTITION_ROWS = 8
 BATCH_ROWS = 4
 BAD_EVERY = 29  # of the items
 _SMALL = hr.Preprocess(resize_short=16, crop=16)
-_READ_S, _MODEL_S = 0.03, 0.08  # a batch
+_READ_S, _MODEL_S = 0.15, 0.2  # a batch: a read task has a second of them, which a strike can fall into
 _POOL_CPUS = 0.5  # a single node must have room for pool and readers, or a run waits until another node joins
 
 

@@ -6,14 +6,13 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
 
 from headrace.engine.ray_data.carried import Carried
 from headrace.engine.ray_data.graph import operators
 from headrace.engine.ray_data.work import Told, Work
 from headrace.plan.legs import Leg
+from headrace.plan.reading import ReadTasks
 
 _MOST = 64  # partitions that are told of in one answer
 _WAIT_S = 0.5  # for more of them, behind the first
@@ -22,8 +21,8 @@ _WAIT_S = 0.5  # for more of them, behind the first
 class _Driver:
     """The operators, inside the cluster."""
 
-    def __init__(self, carried: Carried[Work], legs: Sequence[Leg], groups: Sequence[NDArray[np.int64]]) -> None:
-        self._operators = operators(carried, legs, groups)
+    def __init__(self, carried: Carried[Work], legs: Sequence[Leg], tasks: ReadTasks) -> None:
+        self._operators = operators(carried, legs, tasks)
         self._told = self._operators.told()
 
     def more(self) -> list[Told]:
@@ -43,8 +42,8 @@ class _Driver:
 class OperatorsAfar:
     """As `Operators`, driven by an actor."""
 
-    def __init__(self, carried: Carried[Work], legs: Sequence[Leg], groups: Sequence[NDArray[np.int64]]) -> None:
-        self._driver = ray.remote(_Driver).options(num_cpus=0, max_restarts=0).remote(carried, legs, groups)
+    def __init__(self, carried: Carried[Work], legs: Sequence[Leg], tasks: ReadTasks) -> None:
+        self._driver = ray.remote(_Driver).options(num_cpus=0, max_restarts=0).remote(carried, legs, tasks)
         self._summary: dict[str, Any] = {}
 
     def told(self) -> Generator[Told]:

@@ -130,12 +130,19 @@ class Attempts:
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Calls a method of the record. Raises KeepsCrashing."""
-        if self._actor is None:
-            self._actor = ray.get_actor(self._name)
         try:
-            return ray.get(getattr(self._actor, method).remote(*arguments))
+            return ray.get(self._sent(method, *arguments))
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
+
+    def tell(self, method: str, *arguments: Any) -> None:
+        """As `call`, of what nobody waits for: what this process calls later is done later."""
+        self._sent(method, *arguments)
+
+    def _sent(self, method: str, *arguments: Any) -> Any:
+        if self._actor is None:
+            self._actor = ray.get_actor(self._name)
+        return getattr(self._actor, method).remote(*arguments)
 
     @classmethod
     @contextlib.contextmanager
@@ -169,7 +176,7 @@ class PartitionRecorder(Unrecorded):
     def begin(self, number: int, start: int, stop: int) -> Begun:
         """A partition of rows `start` to `stop` is begun. Raises KeepsCrashing."""
         node = ray.get_runtime_context().get_node_id()
-        begun: Begun = self._tried("begin", number, node) or Begun(0, {})
+        begun = self._begun(number, node) or Begun(0, {})
         if begun.deaths:
             with self._changing:
                 self._careful[number] = (start, stop)
@@ -179,11 +186,12 @@ class PartitionRecorder(Unrecorded):
 
     def end(self, number: int, working: frozenset[str] = frozenset()) -> None:
         """A partition is done. working: steps that have worked in this process."""
-        self._tried("end", number, working)
+        with contextlib.suppress(*_LOST):
+            self._attempts.tell("end", self._leg, number, working)
         with self._changing:
             self._careful.pop(number, None)
 
-    def _tried(self, method: str, number: int, argument: Any) -> Any:
+    def _begun(self, number: int, node: str) -> Begun | None:
         """What the record answers; None where it is lost, which no row is to pay for. Raises KeepsCrashing.
 
         A call that came through though its answer did not counts as a death when it is made again: its rows are then
@@ -191,7 +199,8 @@ class PartitionRecorder(Unrecorded):
         """
         for left in reversed(range(_TRIES)):
             try:
-                return self._attempts.call(method, self._leg, number, argument)
+                begun: Begun = self._attempts.call("begin", self._leg, number, node)
+                return begun
             except _LOST as error:
                 if not left:
                     _log.warning("partition %d of %s goes on unrecorded: %s", number, self._leg, error)

@@ -21,11 +21,8 @@ from headrace.engine.ray_data.store import StoreWatch
 from headrace.engine.ray_data.work import Raised, Told, Work
 from headrace.engine.ray_data.workers import LegWorker
 from headrace.plan.legs import Leg
-
-MOST_READ_TASKS = 1000  # each costs the driver about 50 kB: 1.1 GB at 20,000
-_MOST_OF_A_GROUP = 64  # partitions: a task that is lost is begun again
-_ROUNDS = 2  # a slot takes at most half of its part of what is left
-_BLOCKS_AHEAD = 4  # of a read task, which waits until Ray Data takes them; Ray's own is 2, of 128 MiB, ours have 32
+from headrace.plan.reading import ReadTasks
+from headrace.plan.recipe import WRITE
 
 
 class Operators:
@@ -49,21 +46,21 @@ class Operators:
         return {"object_store": self._store.to_dict(), "ray_data": str(self._dataset.stats())}
 
 
-def operators(carried: Carried[Work], legs: Sequence[Leg], groups: Sequence[NDArray[np.int64]]) -> Operators:
+def operators(carried: Carried[Work], legs: Sequence[Leg], tasks: ReadTasks) -> Operators:
     """Builds them; nothing runs before `told` is asked."""
     first, *behind = legs
-    source = _Partitions(carried, first, groups)
+    source = _Partitions(carried, first, tasks.groups)
     dataset = ray.data.read_datasource(
-        source, override_num_blocks=len(groups), concurrency=_most(first, len(groups)), **remote_args(first)
+        source, override_num_blocks=len(tasks.groups), concurrency=_most(first, len(tasks.groups)), **remote_args(first)
     )
     context = dataset.context  # this dataset's own
     context.target_max_block_size = 1  # every row a block of its own
-    context._max_num_blocks_in_streaming_gen_buffer = _BLOCKS_AHEAD
+    context._max_num_blocks_in_streaming_gen_buffer = tasks.ahead
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.custom_execution_callback_classes = [*context.custom_execution_callback_classes, Prompt]
     context.issue_detectors_config = replace(context.issue_detectors_config, detectors=[])  # they advise on `memory`
-    partitions = sum(map(len, groups))
+    partitions = sum(map(len, tasks.groups))
     for leg in behind:
         dataset = _with_leg(dataset, carried, leg, partitions)
     return Operators(dataset)
@@ -83,9 +80,10 @@ def _compute(leg: Leg, partitions: int) -> Any:
     if not leg.pooled:
         return ray.data.TaskPoolStrategy(size=_most(leg, partitions))
     least, most = (min(workers, partitions) for workers in leg.needs.workers or (1, 1))
-    # Two calls at once: the next partition is in the pipeline before the last one has left it.
+    # Two calls at once: the next partition is in the pipeline before the last one has left it. A third writes.
+    calls = 3 if WRITE in leg.stages else 2
     return ray.data.ActorPoolStrategy(
-        min_size=least, max_size=most, max_concurrent_calls_per_actor=2, enable_true_multi_threading=True
+        min_size=least, max_size=most, max_concurrent_calls_per_actor=calls, enable_true_multi_threading=True
     )
 
 
@@ -191,20 +189,3 @@ class _Pooled:
             return _refused(block, self._error)
         worker = self._worker
         return pa.concat_tables([worker.through(parcel).row() for parcel in parcels(block)])
-
-
-def grouped(numbers: NDArray[np.int64], slots: int) -> list[NDArray[np.int64]]:
-    """Partitions in groups of consecutive ones, a read task each, for `slots` tasks at once.
-
-    Guided self-scheduling (Polychronopoulos and Kuck, 1987): a group is a part of what is left, so that the first ones
-    fill every worker behind them in one go, and the last ones, of a single partition, end together.
-    """
-    least = -(-len(numbers) // MOST_READ_TASKS)
-    most = max(least, _MOST_OF_A_GROUP)
-    groups, begun = [], 0
-    while begun < len(numbers):
-        fair = -(-(len(numbers) - begun) // (_ROUNDS * max(1, slots)))
-        size = min(most, max(least, fair))
-        groups.append(numbers[begun : begun + size])
-        begun += size
-    return groups

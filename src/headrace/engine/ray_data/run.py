@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headrace.core.batch import Columns
 from headrace.core.contracts import Publisher, SharedSink
@@ -25,7 +26,7 @@ from headrace.engine.ray_data.afar import OperatorsAfar
 from headrace.engine.ray_data.attempts import Attempts
 from headrace.engine.ray_data.carried import Carried, carry
 from headrace.engine.ray_data.counting import Counting
-from headrace.engine.ray_data.graph import Operators, grouped, operators, remote_args
+from headrace.engine.ray_data.graph import Operators, operators, remote_args
 from headrace.engine.ray_data.model_apart import model_apart, parts_of
 from headrace.engine.ray_data.room import room_watched
 from headrace.engine.ray_data.settling import Settled, ToSettle, settled_on
@@ -37,6 +38,7 @@ from headrace.plan.cluster import Cluster
 from headrace.plan.legs import Leg
 from headrace.plan.machine import Machine, cpu_name
 from headrace.plan.plan import Choice, Plan
+from headrace.plan.reading import ReadTasks, read_tasks
 from headrace.plan.recipe import INFER, WRITE, Recipe
 from headrace.plan.settling import cap_choices, shared_partition_choice
 
@@ -125,9 +127,9 @@ class RayRun:
             self.recipe.listing.rows,
             self.plan,
             slots=_slots(self._cluster),
-            seconds_per_row=settled.seconds_per_row,
+            seconds_per_row=sum(settled.seconds.values()),
             bytes_per_row=sum(array.nbytes for array in settled.first.values()) / rows,
-            sent_bytes_per_row=settled.nbytes / rows,
+            sent_bytes_per_row=settled.row_bytes,
         )
 
     def write(self, todo: Todo, sink: SharedSink, limits: RejectLimits, on_progress: OnProgress | None) -> None:
@@ -164,13 +166,19 @@ class RayRun:
         )
         numbers = np.fromiter((partition.number for partition in todo), np.int64)
         drive = OperatorsAfar if self._is_client else operators
-        running = drive(self._carry(work), self._legs, grouped(numbers, reader_slots(self._legs, self._cluster)))
+        running = drive(self._carry(work), self._legs, self._read_tasks(numbers, self._settled))
         try:
             self._stream(running, counting, todo, sink, on_progress)
         finally:
             self.clock.finished()
             self._summary = running.summary()
             self.plan = replace(self.plan, row_caps=cap_choices(counting.row_caps))
+
+    def _read_tasks(self, numbers: NDArray[np.int64], settled: Settled) -> ReadTasks:
+        rows = int(self.plan.value("partition_rows"))
+        seconds = sum(settled.seconds.get(stage, 0.0) for stage in self._legs[0].stages)
+        slots = reader_slots(self._legs, self._cluster)
+        return read_tasks(numbers, slots=slots, seconds=rows * seconds, nbytes=rows * settled.row_bytes)
 
     def _stream(
         self,

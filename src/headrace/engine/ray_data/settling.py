@@ -40,14 +40,15 @@ class ToSettle:
 class Settled:
     """What the first batch of a run showed.
 
-    plan: precision and batch size are settled. seconds_per_row: of all stages, one thread each; 0 when the first batch
-    could not be run. first: its rows as they are written. probe_s: inside the run's time.
+    plan: precision and batch size are settled. seconds: a row, by stage, one thread each; none when the first batch
+    could not be run. first: its rows as they are written. row_bytes: of a row, as it travels. probe_s: inside the run's
+    time.
     """
 
     plan: Plan
-    seconds_per_row: float
+    seconds: Mapping[str, float]
     first: Columns
-    nbytes: int
+    row_bytes: float
     probe_s: float
 
 
@@ -71,14 +72,14 @@ def _settled(job: ToSettle, first: Partition | None) -> Settled:
         check_precision(recipe.inference.model, str(plan.precision.value))
         plan, model = settled_model(recipe, plan, machine, clock, stall_timeout_s=job.stall_timeout_s)
     if first is None:
-        return Settled(plan, 0.0, {}, 0, clock.probe_s)
+        return Settled(plan, {}, {}, 0.0, clock.probe_s)
     shop = Workshop(recipe, plan, machine, job.output, model, Care(worked=job.worked))
     rows = int(plan.value("batch_size"))
     probed = first_batch(recipe.listing, first, rows, shop, stall_timeout_s=job.stall_timeout_s)
     written = {name: array.copy() for name, array in job.output.columns(probed.batch).items()}
-    seconds = sum(probed.seconds.values()) / probed.batch.rows_in
+    seconds = {stage: spent / probed.batch.rows_in for stage, spent in probed.seconds.items()}
     plan = replace(plan, row_caps={**plan.row_caps, **cap_choices(shop.row_caps())})
-    return Settled(plan, seconds, written, probed.nbytes, clock.probe_s)
+    return Settled(plan, seconds, written, probed.nbytes / probed.batch.rows_in, clock.probe_s)
 
 
 def settled_on(carried: Carried[ToSettle], first: Partition, remote_args: Mapping[str, Any]) -> Settled:
