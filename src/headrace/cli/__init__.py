@@ -1,4 +1,4 @@
-"""The command: `headrace run | plan | retry | verify | demo | bench`."""
+"""The command: `headrace run | plan | retry | verify | lint | demo | bench`."""
 
 from __future__ import annotations
 

@@ -219,6 +219,35 @@ def plan(
 
 
 @app.command()
+def lint(
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Scripts, notebooks, Markdown or text pages, folders.", metavar="PATH...")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        str, typer.Option("--format", help="text, json, sarif or github.")
+    ] = "text",
+    select: Annotated[
+        list[str] | None, typer.Option(help="Only these rules, by id or name; ALL is every one.", metavar="RULE")
+    ] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Not these rules.", metavar="RULE")] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without changing what is done.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
+    explain: Annotated[
+        str | None, typer.Option(help="Say what a rule is about, with bad and good code.", metavar="RULE")
+    ] = None,
+) -> None:
+    """Find mistakes in Ray Data scripts by reading them; exit 1 if there are any."""
+    from headrace.cli.lint import Asked
+    from headrace.cli.lint import explain as explain_rule
+    from headrace.cli.lint import lint as lint_paths
+
+    if explain is not None:
+        explain_rule(explain)
+        return
+    lint_paths(paths or [], Asked(select or (), ignore or (), format, fix and not diff, diff))
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where the predictions go.", metavar="DIR")] = Path("headrace-demo"),
     overwrite: Annotated[

@@ -1,0 +1,93 @@
+"""`headrace lint`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from headrace.cli.text import printable
+from headrace.core.errors import BadOutput, UsageError
+from headrace.core.options import one_of
+from headrace.lint.checking import Located, check
+from headrace.lint.explaining import explained
+from headrace.lint.fixing import difference, mended
+from headrace.lint.formats import FORMATS
+from headrace.lint.reading import found_files, read
+from headrace.lint.rules import all_rules
+from headrace.lint.settings import rule_ids, settings_for
+from headrace.lint.source import Source
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The command's options."""
+
+    select: Sequence[str] = ()
+    ignore: Sequence[str] = ()
+    format: str = "text"
+    fix: bool = False
+    diff: bool = False
+
+
+def lint(paths: Sequence[str], asked: Asked) -> None:
+    """Prints what is found; exits with 1 when something is."""
+    report = FORMATS[one_of("--format", asked.format, FORMATS)]
+    if not paths:
+        raise UsageError(
+            "no files were named; name scripts, notebooks, pages or folders of them, as headrace lint src/"
+        )
+    found: list[Located] = []
+    files = found_files(paths)
+    mended_count = 0
+    for path in files:
+        rules = settings_for(path, asked.select, asked.ignore).rules_for(path)
+        source = read(path)
+        if asked.fix or asked.diff:
+            after, count = mended(source, rules)
+            mended_count += count
+            if asked.diff:
+                _say(difference(source, after))
+            if asked.fix and count:
+                _write(path, after)
+                source = after
+        found += check(source, rules)
+    if not asked.diff:
+        _say(report(found))
+    if asked.format == "text" and not asked.diff:
+        _say(_summary(found, len(files), mended_count))
+    if found:
+        raise typer.Exit(1)
+
+
+def explain(name: str) -> None:
+    """Prints what a rule is about."""
+    rules = all_rules()
+    for one in sorted(rule_ids([name], "--explain")):
+        sys.stdout.write(explained(rules[one]) + "\n")
+
+
+def _write(path: Path, source: Source) -> None:
+    try:
+        path.write_bytes(source.raw.encode(source.encoding))
+    except OSError as error:
+        raise BadOutput(str(path), f"cannot be written: {error.strerror}", "make it writable, or see --diff") from error
+
+
+def _say(text: str) -> None:
+    sys.stdout.write("".join(printable(line) + "\n" for line in text.splitlines()))
+
+
+def _summary(found: Sequence[Located], files: int, mended_count: int) -> str:
+    fixable = sum(f.fixable for f in found)
+    said = [f"{_counted(len(found), 'finding')} in {_counted(files, 'file')}"]
+    said += [f"{mended_count} mended"] if mended_count else []
+    said += [f"{fixable} can be mended by --fix"] if fixable else []
+    return ", ".join(said)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

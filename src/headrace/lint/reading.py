@@ -1,0 +1,91 @@
+"""From what the user names to sources: files, and folders with all that can be read in them."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import tokenize
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from headrace.core.errors import BadInput
+from headrace.lint.notebook import read_notebook
+from headrace.lint.page import read_page
+from headrace.lint.source import LINE_ENDS, Place, Problem, Source, syntax_problem
+
+PAGES = frozenset({".md", ".markdown", ".txt"})
+SUFFIXES = frozenset({".py", ".ipynb"}) | PAGES
+_LARGEST_BYTES = 64 << 20  # notebooks carry their images
+_SKIPPED = frozenset({"venv", "env", "build", "dist", "node_modules", "site-packages", "__pycache__"})
+
+
+def found_files(paths: Sequence[str]) -> list[Path]:
+    """The files to read, each once, folders searched in order of name. Raises BadInput for what is not there."""
+    found: dict[Path, None] = {}
+    for text in paths:
+        path = Path(text)
+        if path.is_dir():
+            found |= dict.fromkeys(_in_folder(path))
+        elif not path.exists():
+            raise BadInput(text, "no such file or folder", "name scripts, notebooks, pages or folders of them")
+        elif path.suffix.lower() not in SUFFIXES:
+            known = ", ".join(sorted(SUFFIXES))
+            raise BadInput(text, f"not a kind of file that lint reads ({known})", "name another")
+        else:
+            found[path] = None
+    return list(found)
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not _is_skipped(Path(place, f)))
+        yield from (Path(place, f) for f in sorted(files) if Path(f).suffix.lower() in SUFFIXES and f[0] != ".")
+
+
+def _is_skipped(folder: Path) -> bool:
+    name = folder.name
+    return name[0] == "." or name in _SKIPPED or name.endswith(".egg-info") or (folder / "pyvenv.cfg").exists()
+
+
+def read(path: Path) -> Source:
+    """One file. What cannot be read is said by the source's problems."""
+    shown = path.as_posix()
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            return _unread(shown, f"is larger than {_LARGEST_BYTES >> 20} MiB")
+        content = path.read_bytes()
+    except OSError as error:
+        return _unread(shown, f"cannot be read: {error.strerror}")
+    return read_bytes(shown, content)
+
+
+def read_bytes(path: str, content: bytes) -> Source:
+    """The content of a file of that name."""
+    suffix = Path(path).suffix.lower()
+    encoding = "utf-8-sig" if content.startswith(codecs.BOM_UTF8) else "utf-8"
+    if suffix == ".py":
+        try:
+            encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+        except SyntaxError as error:
+            return _unread(path, f"is not UTF-8: {error.msg}")
+    try:
+        raw = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return _unread(path, f"is not {encoding.removesuffix('-sig').upper()}: byte {error.start} of it", line)
+    kind = read_notebook if suffix == ".ipynb" else read_page if suffix in PAGES else _script
+    return replace(kind(path, raw), encoding=encoding)
+
+
+def _script(path: str, raw: str) -> Source:
+    text = LINE_ENDS.sub("\n", raw)
+    wrong = syntax_problem(text)
+    if wrong is not None:
+        return Source(path, raw=raw, problems=(Problem(Place(0, wrong[0], wrong[1]), wrong[2]),))
+    return Source(path, text, raw)
+
+
+def _unread(path: str, message: str, line: int = 1) -> Source:
+    return Source(path, problems=(Problem(Place(0, line, 1), message),))
