@@ -35,7 +35,7 @@ def builds(call: Call) -> str | None:
             return "model"
         if path.endswith(".from_pretrained"):
             return "tokenizer" if path.split(".")[-2].endswith(_TOKENIZERS) else "model"
-        if path.startswith(_TRANSFORMS) and path.rpartition(".")[2][:1].isupper():
+        if path.startswith(_TRANSFORMS) and path.rpartition(".")[2][:1].isupper() and "()" not in path:
             return "transform"
     built = next((v.cls for v in possible(call.result) if isinstance(v, Instance)), None)
     return "model" if built is not None and is_torch_module(built) and _is_class_call(call, built) else None

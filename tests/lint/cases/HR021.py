@@ -1,0 +1,64 @@
+"""What map is given back that is no dict."""
+
+BAD = {
+    "a number": """
+import ray
+
+ds = ray.data.from_items([{"x": 1}])
+ds.map(lambda row: row["x"] * 2)  # HR021
+""",
+    "nothing: the row was changed in place": """
+import ray.data as rd
+
+def double(row):  # HR021
+    row["x"] = row["x"] * 2
+
+rd.range(8).map(double)
+""",
+    "text, a list and a bare return": """
+from ray.data import read_parquet
+
+class Label:
+    def __call__(self, row):
+        if not row["x"]:
+            return  # HR021
+        if row["x"] > 3:
+            return f"{row['x']}"  # HR021
+        return [row["x"]]  # HR021
+
+read_parquet("in").map(Label)
+""",
+}
+
+GOOD = {
+    "dicts of every kind": """
+import ray
+
+def a(row):
+    row["y"] = 1
+    return row
+
+ds = ray.data.range(8).map(a).map(lambda row: {**row, "z": 1}).map(lambda row: row | {"w": 1})
+ds.map(lambda row: dict(row, v=2)).map(lambda row: row["nested"])
+""",
+    "filter and flat_map, which want something else": """
+import ray
+
+ray.data.range(8).filter(lambda row: row["id"] > 2).flat_map(lambda row: [row, row])
+""",
+    "Python's map, and pandas's": """
+import pandas as pd
+import ray
+
+list(map(lambda row: row["x"] * 2, [{"x": 1}]))
+pd.Series([1]).map(lambda x: x * 2)
+""",
+    "a stub": """
+import ray
+
+def later(row):
+    raise NotImplementedError
+
+ray.data.range(8).map(later)
+""",
+}
