@@ -201,6 +201,38 @@ def test_actors_are_followed_from_class_to_method() -> None:
     assert any(isinstance(v, Symbol) and v.path == "len()" for v in inputs(module.value(index)))
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["list(map(self.m, batch['x']))", "frame['x'].apply(lambda x: self.m(x))", "pool.map(self.one, batch['x'])"],
+)
+def test_map_and_apply_are_loops_that_call_what_they_are_given(line: str) -> None:
+    module = understood(
+        "import ray, torch\nfrom multiprocessing import Pool\npool, frame = Pool(2), read()\nclass A:\n"
+        "    def __init__(self):\n        self.m = torch.jit.load('m')\n    def one(self, x):\n"
+        "        return self.m(x)\n"
+        f"    def __call__(self, batch):\n        return {line}\n"
+        "ray.data.read_parquet('in').map_batches(A)"
+    )
+    function = next(module.maps).function
+    assert function is not None
+    passes = [one for one in reached(function) if runs_model(one.call)]
+    assert [len(loop) for one in passes if (loop := [x for c in (*one.via, one.call) for x in c.loops])] == [1]
+
+
+def test_columns_that_a_function_puts_into_its_batch_are_known_where_it_gives_the_batch_back() -> None:
+    text = "import ray\ndef f(batch):\n    batch['y'] = 1\n    return {}\nray.data.range(3).map_batches(f)"
+    kept, dropped = understood(text.format("batch")), understood(text.format("{'z': 2}"))
+    assert [[s.key for s in next(m.maps).function.stored_columns] for m in (kept, dropped)] == [["y"], []]  # type: ignore[union-attr]
+
+
+def test_helpers_are_known_by_what_the_function_of_a_map_operation_gives_them() -> None:
+    module = understood(
+        "import ray\ndef path_of(b):\n    return b['path']\ndef f(batch):\n    return {'p': path_of(batch)}\n"
+        "ray.data.range(3).map_batches(f)"
+    )
+    assert [r.value.path for r in module.functions[0].returns if isinstance(r.value, Symbol)] == ['batch["path"]']
+
+
 def test_functions_that_call_each_other_and_loops_over_themselves_end() -> None:
     assert (
         names(
@@ -216,3 +248,21 @@ def test_a_module_is_walked_in_time_that_grows_with_its_length() -> None:
     text = "import ray\ndef f(batch):\n    return batch\n" + "ds = ray.data.range(3)\nds.map_batches(f).show()\n" * 50
     calls = [len(understood(text * n).calls) for n in (1, 2, 4)]
     assert calls == [calls[0], 2 * calls[0], 4 * calls[0]]
+
+
+FANNED = (
+    "".join(f"def f{n}(b):\n" + f"    f{n + 1}(b)\n" * 8 + "    return b\n" for n in range(8))
+    + "def f8(b):\n    return b\n"
+)
+GROWING = {
+    "calls that fan out": FANNED + "ray.data.range(3).map_batches(f0)\n",
+    "sums of sums": "x = f()\n" + "x = x + x\n" * 40 + "y = f()\n" + "y = y + y\n" * 40 + "z = x if t else y\n",
+    "lists of lists": "x = [f()]\n" + "x = x + x\n" * 40 + "json.dump(x, f)\n",
+    "dicts of dicts": "d = {'a': f()}\n" + "d = {'a': d, 'b': d}\n" * 40 + "json.dump(d, f)\n",
+    "what holds itself": "a = []\na.append(a)\nd = {}\nd['d'] = d\njson.dump(a, f)\njson.dump(d, f)\na += a\n",
+}
+
+
+@pytest.mark.parametrize("code", GROWING.values(), ids=GROWING)
+def test_what_doubles_with_every_line_comes_to_an_end(code: str) -> None:
+    assert found_in("import json, ray\n" + code) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headrace.core.options import one_of
 
-NAMES = ("bad-input", "chaos", "clean-path", "pipeline", "ray", "ray-chaos", "scale")
+NAMES = ("bad-input", "chaos", "clean-path", "lint", "pipeline", "ray", "ray-chaos", "scale")
 
 
 def run_benchmark(name: str, *, out: Path, work: Path, repetitions: int, only: str | None, photos: int) -> None:
@@ -24,6 +24,10 @@ def run_benchmark(name: str, *, out: Path, work: Path, repetitions: int, only: s
         from headrace.bench.clean_path import run_clean_path
 
         run_clean_path(out=out, work=work, repetitions=repetitions, photos=photos)
+    elif name == "lint":
+        from headrace.bench.lint import run_lint
+
+        run_lint(out=out, work=work, repetitions=repetitions)
     elif name == "ray":
         from headrace.bench.ray.benchmark import run_ray
 

@@ -263,7 +263,8 @@ def demo(
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="bad-input, chaos, clean-path, pipeline, ray, ray-chaos or scale.", metavar="NAME")
+        str,
+        typer.Argument(help="bad-input, chaos, clean-path, lint, pipeline, ray, ray-chaos or scale.", metavar="NAME"),
     ],
     out: Annotated[Path, typer.Option(help="Where the results go, as JSON.", metavar="DIR")] = Path("bench/results"),
     work: Annotated[Path, typer.Option(help="Where data and models are made and kept.", metavar="DIR")] = Path(

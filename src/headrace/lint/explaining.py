@@ -15,7 +15,9 @@ def facts(rule: Rule) -> str:
 def explained(rule: Rule) -> str:
     """For a terminal."""
     parts = [f"{rule.id} {rule.name}: {rule.title}", f"({facts(rule)})", "", f"Why: {rule.why}.", f"Fix: {rule.fix}."]
+    parts += [f"Ray 2.60 says: {rule.error}"] if rule.error else []
     parts += ["", "Bad:", "", _indented(rule.bad), "Good:", "", _indented(rule.good)]
+    parts += [rule.notes.strip(), ""] if rule.notes else []
     return "\n".join(parts)
 
 

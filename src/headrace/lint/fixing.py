@@ -35,17 +35,22 @@ def mended(source: Source, rules: Collection[str]) -> tuple[Source, int]:
 
 def difference(before: Source, after: Source) -> str:
     """What changed, as a unified diff."""
-    old, new = before.raw.splitlines(keepends=True), after.raw.splitlines(keepends=True)
-    lines = difflib.unified_diff(old, new, before.path, after.path)
+    lines = difflib.unified_diff(_lines(before), _lines(after), before.path, after.path)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _lines(source: Source) -> list[str]:
+    """As patch counts them: only \\n ends a line, and is kept."""
+    return re.findall(r"[^\n]*\n|[^\n]+", source.raw)
 
 
 def _one_round(source: Source, found: Sequence[Located]) -> tuple[Source, int]:
     """Makes the fixes that do not touch one another; one by one where all together do not parse."""
     chosen: list[list[Span]] = []
     taken: list[Span] = []
+    text = _Text(source)
     for finding in found:
-        spans = [_span(source, edit) for edit in finding.edits]
+        spans = [text.span(edit) for edit in finding.edits]
         if not any(a[0] < b[1] and b[0] < a[1] for a in spans for b in taken):
             chosen.append(spans)
             taken += spans
@@ -70,19 +75,26 @@ def _with(source: Source, spans: Sequence[Span]) -> Source | None:
     return after if raw != source.raw and len(after.problems) <= len(source.problems) else None
 
 
-def _span(source: Source, edit: Edit) -> Span:
-    """Where an edit stands in the file's own text, in characters."""
-    node = edit.node
-    assert node.end_lineno is not None
-    assert node.end_col_offset is not None
-    lines = source.lines
-    starts = [0, *(m.end() for m in LINE_ENDS.finditer(source.raw))]
-    offsets = []
-    for line, byte in ((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)):
-        offsets.append(starts[line - 1] + source.place(line, byte, lines).column - 1)
-    if isinstance(node, ast.keyword) and not edit.text:
-        return *_with_comma(source.raw, offsets[0], offsets[1]), ""
-    return offsets[0], offsets[1], edit.text
+class _Text:
+    """A file's own text, split into lines once for all edits."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._lines = source.lines
+        self._starts = [0, *(m.end() for m in LINE_ENDS.finditer(source.raw))]
+
+    def span(self, edit: Edit) -> Span:
+        """Where an edit stands, in characters."""
+        node = edit.node
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        start, end = self._offset(node.lineno, node.col_offset), self._offset(node.end_lineno, node.end_col_offset)
+        if isinstance(node, ast.keyword) and not edit.text:
+            return *_with_comma(self._source.raw, start, end), ""
+        return start, end, edit.text
+
+    def _offset(self, line: int, byte: int) -> int:
+        return self._starts[line - 1] + self._source.place(line, byte, self._lines).column - 1
 
 
 def _with_comma(raw: str, start: int, end: int) -> tuple[int, int]:

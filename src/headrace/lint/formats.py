@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,8 @@ def as_text(found: Sequence[Located]) -> str:
     """One line a finding, its rule's why and fix under it."""
     lines = []
     for one in found:
-        lines.append(f"{_where(one)}: {one.rule.id} {one.message} [{one.rule.category.value}]")
+        said = f"{_where(one)}: {one.rule.id} {one.message} [{one.rule.category.value}]"
+        lines.append(said.replace("\n", "\\n"))  # of a file's name, or of a key that a message quotes
         lines += [f"    why: {one.rule.why}", f"    fix: {one.rule.fix}"]
     return "".join(f"{line}\n" for line in lines)
 
@@ -33,7 +35,8 @@ def as_sarif(found: Sequence[Located]) -> str:
     """One run, with the rules that found something."""
     rules = {one.rule.id: one.rule for one in found}
     driver = {"name": "headrace lint", "rules": [_sarif_rule(r) for r in rules.values()]}
-    body = {"tool": {"driver": driver}, "results": [_sarif_result(one) for one in found]}
+    results = [_sarif_result(one, list(rules).index(one.rule.id)) for one in found]
+    body = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [body]}, indent=2) + "\n"
 
 
@@ -75,13 +78,16 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _sarif_result(one: Located) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": quote(one.path)}}
-    if not one.place.cell:  # a cell's lines are not those of the notebook's file
-        place["region"] = {"startLine": one.place.line, "startColumn": one.place.column}
+def _sarif_result(one: Located, rule_index: int) -> dict[str, Any]:
+    uri = quote(os.fsencode(one.path))  # names need not be UTF-8
+    place: dict[str, Any] = {"artifactLocation": {"uri": f"file://{uri}" if uri.startswith("/") else uri}}
+    place["region"] = {"startLine": one.place.line, "startColumn": one.place.column}
+    if one.place.cell:  # a cell's lines are not those of the notebook's file; GitHub takes no result without one
+        place["region"] = {"startLine": 1}
     cell = f"cell {one.place.cell}, line {one.place.line}: " if one.place.cell else ""
     return {
         "ruleId": one.rule.id,
+        "ruleIndex": rule_index,
         "level": _level(one.rule),
         "message": {"text": f"{cell}{one.message}; {one.rule.fix}"},
         "locations": [{"physicalLocation": place}],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from headrace.lint.source import Place, Problem, Source, syntax_problem, without_magics
+from headrace.lint.model.analysis import concerns_ray
+from headrace.lint.source import LINE_ENDS, Place, Problem, Source, syntax_problem, without_magics
 
 
 def read_notebook(path: str, raw: str) -> Source:
@@ -23,10 +24,15 @@ def read_notebook(path: str, raw: str) -> Source:
     lines: list[str] = []
     origins: list[tuple[int, int]] = []
     problems: list[Problem] = []
+    told = any(concerns_ray(source) for _, source in cells)  # what is not about Ray may be anything
     for number, source in cells:
-        text = without_magics("\n".join(source.splitlines()))
-        if (wrong := syntax_problem(text)) is not None:
-            problems.append(Problem(Place(number, wrong[0], wrong[1]), wrong[2]))
+        text = LINE_ENDS.sub("\n", source)
+        wrong = syntax_problem(text)
+        if wrong is not None:
+            text = without_magics(text)
+            wrong = syntax_problem(text)
+        if wrong is not None:
+            problems += [Problem(Place(number, wrong[0], wrong[1]), wrong[2])] * told
             continue
         own = text.split("\n")
         lines += own
@@ -36,11 +42,12 @@ def read_notebook(path: str, raw: str) -> Source:
 
 def _code_cells(notebook: Any) -> list[tuple[int, str]]:
     """Each code cell's number among all cells, from 1, and its source."""
-    language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
+    about = notebook.get("metadata", {})
+    language = about.get("kernelspec", {}).get("language") or about.get("language_info", {}).get("name") or "python"
     cells = notebook["cells"] if "cells" in notebook else notebook["worksheets"][0]["cells"]
     found = []
     for number, cell in enumerate(cells, 1):
-        if cell["cell_type"] == "code" and language == "python":
+        if cell["cell_type"] == "code" and language.lower() == "python":
             source = cell.get("source", cell.get("input", ""))
             found.append((number, source if isinstance(source, str) else "".join(source)))
     return found

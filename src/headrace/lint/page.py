@@ -5,20 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from headrace.lint.model.analysis import concerns_ray
 from headrace.lint.source import LINE_ENDS, Place, Problem, Source, syntax_problem, without_magics
 
-_FENCE = re.compile(r"^(?P<prefix>[ \t]*(?:>[ \t]?)*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)$")
-_PYTHON = re.compile(r"^(?:\{code(?:-block|-cell)?\}\s*|\{\.?)?(?:python3?|py|ipython3?|pycon)\b", re.IGNORECASE)
+_FENCE = re.compile(
+    r"^(?P<prefix>[ \t]*(?:>[ \t]*|(?P<item>[-*+]|\d+[.)])[ \t]+)*)(?P<fence>`{3,}(?!.*`)|~{3,})[ \t]*(?P<info>.*)$"
+)
+_ITEM = re.compile(r"[-*+]|\d+[.)]")
+_PYTHON = re.compile(
+    r"^(?:\{code(?:-block|-cell)?\}\s*|\{\.?)?(?:python3?|py3?|ipython3?|pycon|doctest|testcode)\b", re.IGNORECASE
+)
+_IMPORT = re.compile(r"^[ \t>]*(?:import ray\b|from ray\b[\w.]* import )")
 Block = list[tuple[int, int, str]]  # line from 1, characters cut off its left, the rest of it
 
 
 def read_page(path: str, raw: str) -> Source:
-    """The page's Python blocks as one module; a block that does not parse is a problem, and left out."""
+    """The page's Python blocks as one module; a block that does not parse is a problem, and left out.
+
+    So is code about Ray on a page without such blocks: pages are copied without their fences, or without "python".
+    """
     lines = LINE_ENDS.split(raw)
     kept = [""] * len(lines)
     shifts: dict[int, int] = {}
     problems: list[Problem] = []
-    for found in _blocks(lines):
+    blocks = list(_blocks(lines))
+    told = any(concerns_ray(code) for block in blocks for _, _, code in block)  # others' pages may hold anything
+    for found in blocks:
         block = _without_prompts(_dedented(found))
         text = "\n".join(code for _, _, code in block)
         wrong = syntax_problem(text)
@@ -26,11 +38,15 @@ def read_page(path: str, raw: str) -> Source:
             text = without_magics(text)
             if syntax_problem(text) is not None:
                 line, cut, _ = block[min(wrong[0], len(block)) - 1]
-                problems.append(Problem(Place(0, line, wrong[1] + cut), f"code block {wrong[2]}"))
+                problems += [Problem(Place(0, line, wrong[1] + cut), f"code block {wrong[2]}")] * told
                 continue
         for (line, cut, _), code in zip(block, text.split("\n"), strict=True):
             kept[line - 1] = code
             shifts[line] = cut
+    if not blocks:
+        bare = next((n for n, line in enumerate(lines, 1) if _IMPORT.match(line)), None)
+        message = "is code that is not read: no block of the page is fenced as ```python"
+        problems += [Problem(Place(0, bare, 1), message)] if bare is not None else []
     return Source(path, "\n".join(kept), raw, shifts=shifts, problems=tuple(problems))
 
 
@@ -43,15 +59,19 @@ def _blocks(lines: list[str]) -> Iterator[Block]:
         if opened is None:
             if found is not None:
                 opened, block = found, []
-        elif found is not None and not found["info"].strip() and found["fence"].startswith(opened["fence"]):
+        elif found is not None and _closes(found, opened):
             if block and _PYTHON.match(opened["info"]):
                 yield block
             opened = None
         else:
-            cut = _cut(line, opened["prefix"])
+            cut = _cut(line, _ITEM.sub(lambda item: " " * len(item[0]), opened["prefix"]))
             block.append((number, cut, line[cut:]))
     if opened is not None and block and _PYTHON.match(opened["info"]):
         yield block
+
+
+def _closes(found: re.Match[str], opened: re.Match[str]) -> bool:
+    return not found["info"].strip() and not found["item"] and found["fence"].startswith(opened["fence"])
 
 
 def _cut(line: str, prefix: str) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import stat
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from headrace.core.errors import BadInput
 from headrace.lint.notebook import read_notebook
@@ -17,31 +19,44 @@ from headrace.lint.source import LINE_ENDS, Place, Problem, Source, syntax_probl
 
 PAGES = frozenset({".md", ".markdown", ".txt"})
 SUFFIXES = frozenset({".py", ".ipynb"}) | PAGES
+_SOUGHT = SUFFIXES - {".txt"}  # in folders: most text is no page
 _LARGEST_BYTES = 64 << 20  # notebooks carry their images
 _SKIPPED = frozenset({"venv", "env", "build", "dist", "node_modules", "site-packages", "__pycache__"})
 
 
 def found_files(paths: Sequence[str]) -> list[Path]:
     """The files to read, each once, folders searched in order of name. Raises BadInput for what is not there."""
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
     for text in paths:
-        path = Path(text)
-        if path.is_dir():
-            found |= dict.fromkeys(_in_folder(path))
-        elif not path.exists():
-            raise BadInput(text, "no such file or folder", "name scripts, notebooks, pages or folders of them")
-        elif path.suffix.lower() not in SUFFIXES:
-            known = ", ".join(sorted(SUFFIXES))
-            raise BadInput(text, f"not a kind of file that lint reads ({known})", "name another")
-        else:
-            found[path] = None
-    return list(found)
+        for path in _named(text):
+            found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
+
+
+def _named(text: str) -> Iterable[Path]:
+    path = Path(text)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        advice = "name scripts, notebooks, pages or folders of them"
+        raise BadInput(text, (error.strerror or str(error)).lower(), advice) from error
+    if stat.S_ISDIR(mode):
+        return _in_folder(path)
+    if path.suffix.lower() not in SUFFIXES:
+        known = ", ".join(sorted(SUFFIXES))
+        raise BadInput(text, f"not a kind of file that lint reads ({known})", "name another")
+    return [path]
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(f for f in folders if not _is_skipped(Path(place, f)))
-        yield from (Path(place, f) for f in sorted(files) if Path(f).suffix.lower() in SUFFIXES and f[0] != ".")
+        yield from (Path(place, f) for f in sorted(files) if Path(f).suffix.lower() in _SOUGHT and f[0] != ".")
+
+
+def _refuse(error: OSError) -> NoReturn:
+    why = f"cannot be listed: {error.strerror}"
+    raise BadInput(str(error.filename), why, "name the files and folders beside it") from error
 
 
 def _is_skipped(folder: Path) -> bool:
@@ -53,7 +68,10 @@ def read(path: Path) -> Source:
     """One file. What cannot be read is said by the source's problems."""
     shown = path.as_posix()
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            return _unread(shown, "is no regular file")
+        if about.st_size > _LARGEST_BYTES:
             return _unread(shown, f"is larger than {_LARGEST_BYTES >> 20} MiB")
         content = path.read_bytes()
     except OSError as error:
@@ -75,8 +93,10 @@ def read_bytes(path: str, content: bytes) -> Source:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return _unread(path, f"is not {encoding.removesuffix('-sig').upper()}: byte {error.start} of it", line)
+    except (UnicodeError, LookupError) as error:  # "punycode", "hex": codecs that are none of text, or say no place
+        return _unread(path, f"cannot be read as {encoding}: {error}")
     kind = read_notebook if suffix == ".ipynb" else read_page if suffix in PAGES else _script
-    return replace(kind(path, raw), encoding=encoding)
+    return replace(kind(path, raw), encoding=encoding, keeps_bytes=_encoded(raw, encoding) == content)
 
 
 def _script(path: str, raw: str) -> Source:
@@ -85,6 +105,13 @@ def _script(path: str, raw: str) -> Source:
     if wrong is not None:
         return Source(path, raw=raw, problems=(Problem(Place(0, wrong[0], wrong[1]), wrong[2]),))
     return Source(path, text, raw)
+
+
+def _encoded(raw: str, encoding: str) -> bytes | None:
+    try:
+        return raw.encode(encoding)
+    except UnicodeError:
+        return None
 
 
 def _unread(path: str, message: str, line: int = 1) -> Source:

@@ -9,6 +9,8 @@ from enum import Enum
 
 from headrace.lint.model.module import Module
 
+FoundNode = ast.expr | ast.stmt | ast.keyword | ast.ExceptHandler | ast.arg
+
 
 class Category(Enum):
     """What a mistake costs."""
@@ -34,7 +36,7 @@ class Edit:
 class Finding:
     """A mistake at `node`. `message` says what is wrong there; `edits` mend it without a change of meaning."""
 
-    node: ast.expr | ast.stmt | ast.keyword | ast.ExceptHandler | ast.arg
+    node: FoundNode
     message: str
     edits: tuple[Edit, ...] = ()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -31,10 +32,10 @@ class Settings:
         rules = all_rules()
         chosen = self.select if self.select is not None else {r.id for r in rules.values() if not r.opt_in}
         ignored = set(self.ignore)
-        whole = path.resolve()
+        whole = Path(os.path.realpath(path))
         relative = whole.relative_to(self.folder) if whole.is_relative_to(self.folder) else whole
         for pattern, ids in self.per_file.items():
-            if fnmatch(relative.as_posix(), pattern) or fnmatch(relative.name, pattern):
+            if any(fnmatch(p, pattern) for p in (relative.as_posix(), relative.name, f"/{relative.as_posix()}")):
                 ignored |= ids
         return frozenset(chosen - ignored)
 
@@ -44,7 +45,7 @@ def settings_for(path: Path, select: Sequence[str], ignore: Sequence[str]) -> Se
 
     Raises BadInput for a pyproject.toml that cannot be read, and for rules and keys that there are not.
     """
-    found = _nearest(path.resolve().parent)
+    found = _nearest(Path(os.path.realpath(path)).parent)
     chosen = rule_ids(select, "--select") if select else found.select
     return Settings(chosen, found.ignore | rule_ids(ignore, "--ignore"), found.per_file, found.folder)
 
@@ -105,9 +106,12 @@ def _ids(names: object, where: str) -> frozenset[str]:
 
 
 def _suggestion(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name.upper(), known, 1, 0.6) or get_close_matches(name.lower(), known, 1, 0.6)
-    return (
-        f"did you mean {close[0]}?"
-        if close
-        else f"there are {', '.join(k for k in known if k == k.upper()) or ', '.join(known)}"
-    )
+    close = [k for typed in (name.upper(), name.lower()) for k in get_close_matches(typed, known, len(known))]
+    if close:  # of those as like, the one that begins as what was typed: HR010 for HR01, not HR001
+        return f"did you mean {max(sorted(close), key=lambda k: _likeness(k, name))}?"
+    return f"there are {', '.join(k for k in known if k == k.upper()) or ', '.join(known)}"
+
+
+def _likeness(known: str, name: str) -> tuple[float, int]:
+    folded = name.upper() if known == known.upper() else name.lower()
+    return SequenceMatcher(None, known, folded).ratio(), len(os.path.commonprefix([known, folded]))  # noqa: RUF071

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from headrace.lint.model.analysis import parsed
 
 LINE_ENDS = re.compile(r"\r\n|\r|\n")
-_MAGIC = re.compile(r"^(?P<indent>\s*)(?P<assigned>[\w, .\[\]\"']+=\s*)?(?:[%!]|\?).*$")
+_TARGET = r"[A-Za-z_][\w.]*(?:\[[^\]]*\])?"
+_MAGIC = re.compile(rf"^(?P<indent>\s*)(?P<assigned>{_TARGET}(?:\s*,\s*{_TARGET})*\s*=\s*)?(?:[!?]|%%?[A-Za-z]).*$")
 _HELP = re.compile(r"^\s*[\w.]+\?{1,2}\s*$")
 
 
@@ -34,7 +35,7 @@ class Source:
     """One file. `text` is its module: all cells or code blocks, other lines blank; `raw` the file's own text.
 
     origins: of a notebook, each line's cell and line in it. shifts: of a page, the characters that were cut off the
-    left of each line.
+    left of each line. keeps_bytes: whether `raw` in `encoding` is what the file holds.
     """
 
     path: str
@@ -44,11 +45,12 @@ class Source:
     shifts: dict[int, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     encoding: str = "utf-8"
+    keeps_bytes: bool = True
 
     @property
     def is_fixable(self) -> bool:
-        """Whether --fix can write it: notebooks are JSON, which it leaves alone."""
-        return not self.origins
+        """Whether --fix can write it: not notebooks, whose JSON it leaves alone."""
+        return self.keeps_bytes and not self.origins
 
     @property
     def lines(self) -> list[str]:
@@ -69,7 +71,7 @@ def syntax_problem(text: str) -> tuple[int, int, str] | None:
     try:
         parsed(text)
     except SyntaxError as error:
-        return error.lineno or 1, error.offset or 1, f"does not parse: {error.msg}"
+        return max(error.lineno or 1, 1), max(error.offset or 1, 1), f"does not parse: {error.msg}"
     except ValueError as error:
         return 1, 1, f"does not parse: {error}"
     except (RecursionError, MemoryError):
@@ -85,7 +87,13 @@ def without_magics(text: str) -> str:
         if first.split()[0] not in {"%%time", "%%timeit", "%%capture", "%%prun"}:
             return "\n" * (len(lines) - 1)
         lines[lines.index(first)] = ""
-    return "\n".join(_without_magic(line) for line in lines)
+    kept: list[str] = []
+    goes_on = False  # whether the line before was a magic that ends with a backslash
+    for line in lines:
+        said = "" if goes_on else _without_magic(line)
+        goes_on = said != line and line.endswith("\\")
+        kept.append(said)
+    return "\n".join(kept)
 
 
 def _without_magic(line: str) -> str:

@@ -43,6 +43,25 @@ import torchvision.transforms.v2 as T
 
 ray.data.read_images("in").map(lambda row: {"image": T.Resize(224)(row["image"])})  # HR002
 """,
+    "a vocabulary from a file, the transforms of weights": """
+import ray
+import torch
+from sentencepiece import SentencePieceProcessor
+from tokenizers import Tokenizer
+from torchvision.models import ResNet18_Weights
+
+def tokens(row):
+    row["ids"] = Tokenizer.from_file("tokenizer.json").encode(row["text"]).ids  # HR002
+    row["pieces"] = SentencePieceProcessor(model_file="m.model").encode(row["text"])  # HR002
+    return row
+
+def pixels(row):
+    prepare = ResNet18_Weights.DEFAULT.transforms()  # HR002
+    return {"path": row["path"], "x": prepare(torch.as_tensor(row["image"]).permute(2, 0, 1)).numpy()}
+
+ray.data.read_text("in/").map(tokens).write_parquet("a/")
+ray.data.read_images("in/", include_paths=True).map(pixels).write_parquet("b/")
+""",
 }
 
 GOOD = {
@@ -97,5 +116,16 @@ def collate(rows):
     return AutoTokenizer.from_pretrained("bert")(rows)
 
 DataLoader(["a"], collate_fn=collate)
+""",
+    "a size that the row says": """
+import albumentations as A
+import ray
+
+def shrink(row):
+    side = int(row["image"].shape[0] * row["scale"])
+    transform = A.Compose([A.ToFloat(), A.LongestMaxSize(max_size=side)])
+    return {"path": row["path"], "image": transform(image=row["image"])["image"]}
+
+ray.data.read_images("in", include_paths=True).map(shrink).write_parquet("out")
 """,
 }

@@ -51,6 +51,32 @@ class Predict:
 
 ray.data.read_images("in").map_batches(Predict, num_gpus=1, batch_size=64)
 """,
+    "an image processor of transformers, files read": """
+import cv2
+import ray
+import torch
+from transformers import AutoModelForImageClassification, ViTImageProcessor
+
+class Classify:
+    def __init__(self):
+        self.prepare = ViTImageProcessor.from_pretrained("vit")
+        self.model = AutoModelForImageClassification.from_pretrained("vit").to("cuda").eval()
+
+    @torch.inference_mode()
+    def __call__(self, batch):
+        x = self.prepare(list(batch["image"]), return_tensors="pt")["pixel_values"]  # HR007
+        return {"path": batch["path"], "y": self.model(x.to("cuda")).logits.argmax(-1).cpu().numpy()}
+
+class Read(Classify):
+    @torch.inference_mode()
+    def __call__(self, batch):
+        x = torch.as_tensor([cv2.imread(path) for path in batch["path"]])  # HR007
+        return {"path": batch["path"], "y": self.model(x.to("cuda")).logits.argmax(-1).cpu().numpy()}
+
+ds = ray.data.read_images("in/", include_paths=True)
+ds.map_batches(Classify, batch_size=64, num_gpus=1).write_parquet("a/")
+ds.map_batches(Read, batch_size=64, num_gpus=1).write_parquet("b/")
+""",
 }
 
 GOOD = {
@@ -91,5 +117,21 @@ import ray
 ray.data.read_images("in").map_batches(
     lambda b: {"x": [cv2.resize(i, (9, 9)) for i in b["image"]]}, num_gpus=0.1, batch_size=64
 )
+""",
+    "arrays that a pipeline wants as PIL images": """
+import ray
+from PIL import Image
+from transformers import pipeline
+
+class Classify:
+    def __init__(self):
+        self.classify = pipeline("image-classification", device=0)
+
+    def __call__(self, batch):
+        answers = self.classify([Image.fromarray(image) for image in batch["image"]], batch_size=32, top_k=1)
+        return {"path": batch["path"], "label": [a[0]["label"] for a in answers]}
+
+ds = ray.data.read_images("in", size=(224, 224), include_paths=True)
+ds.map_batches(Classify, batch_size=32, num_gpus=1).write_parquet("out")
 """,
 }

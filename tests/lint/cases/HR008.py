@@ -51,6 +51,47 @@ class Predict:
 
 ray.data.read_parquet("in").map_batches(Predict)
 """,
+    "forward of a module of one's own, a compiled model": """
+import ray
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, x):
+        return self.layer(x)
+
+class Predict:
+    def __init__(self):
+        self.net = Net().eval()
+        self.fast = torch.compile(torch.load("model.pt").eval())
+
+    def __call__(self, batch):
+        y = self.net.forward(torch.as_tensor(batch["x"]))  # HR008
+        return {"y": y.detach().numpy(), "z": self.fast(y).detach().numpy()}  # HR008
+
+ray.data.read_parquet("in/").map_batches(Predict, batch_size=64).write_parquet("out/")
+""",
+    "of a dataclass": """
+import dataclasses
+import ray
+import torch
+
+@dataclasses.dataclass
+class Predict:
+    path: str = "m.pt"
+
+    def __post_init__(self):
+        self.model = torch.load(self.path).eval()
+
+    def __call__(self, batch):
+        return {"y": self.model(torch.as_tensor(batch["x"])).detach().numpy()}  # HR008
+
+ray.data.read_parquet("in/").map_batches(Predict, batch_size=64).write_parquet("out/")
+""",
 }
 
 GOOD = {
@@ -118,5 +159,27 @@ class Predict:
         return {"y": self.model(batch["x"]).numpy()}
 
 ray.data.read_parquet("in").map_batches(Predict)
+""",
+    "transforms of torchvision's weights": """
+import ray
+import torch
+from torchvision.models import ResNet18_Weights, resnet18
+
+transform = ResNet18_Weights.DEFAULT.transforms()
+
+def prepare(batch):
+    images = torch.as_tensor(batch["image"]).permute(0, 3, 1, 2)
+    return {"path": batch["path"], "image": transform(images).numpy()}
+
+class Predict:
+    def __init__(self):
+        self.model = resnet18(weights=ResNet18_Weights.DEFAULT).eval()
+
+    @torch.inference_mode()
+    def __call__(self, batch):
+        return {"path": batch["path"], "label": self.model(torch.as_tensor(batch["image"])).argmax(1).numpy()}
+
+ds = ray.data.read_images("in", size=(256, 256), include_paths=True).map_batches(prepare, batch_size=32)
+ds.map_batches(Predict, batch_size=32).write_parquet("out")
 """,
 }

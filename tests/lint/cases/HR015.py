@@ -45,6 +45,15 @@ OPTIONS = dict(local_shuffle_buffer_size=100)
 ds = ray.data.range(8).map_batches(clean, **OPTIONS)  # HR015
 ds.map_batches(functools.partial(clean, kind="a"), max_restarts=2).show()  # HR015
 """,
+    "max_calls beside a class": """
+import ray
+
+class Predict:
+    def __call__(self, batch):
+        return batch
+
+ray.data.range(8).map_batches(Predict, max_calls=2).show()  # HR015
+""",
 }
 
 GOOD = {
@@ -89,5 +98,10 @@ ds.filter(expr="id > 3").show()
 import ray
 
 ray.data.range(8).groupby("id").map_groups(lambda group: group, batch_format="pandas").show()
+""",
+    "max_calls beside a function": """
+import ray
+
+ray.data.range(8).map_batches(lambda batch: batch, max_calls=2).show()
 """,
 }

@@ -26,6 +26,11 @@ ray.data.range(8).write_json(
     max_retries=2,  # HR017
 )
 """,
+    "a write that has no more keywords": """
+import ray
+
+ray.data.read_images("in").write_images("out", "image", num_cpus=0.5)  # HR017
+""",
 }
 
 GOOD = {
@@ -64,5 +69,10 @@ ds.write_csv(
     ray_remote_args={"memory": 2 * 1024},  # HR017 (bytes)
     concurrency=2,
 )
+""",
+    "a write that has no more keywords": """
+import ray
+
+ray.data.read_images("in").write_images("out", "image", ray_remote_args={"num_cpus": 0.5})  # HR017
 """,
 }

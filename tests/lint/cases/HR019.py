@@ -40,4 +40,27 @@ from store import Store
 ray.init()
 Store().get_internal_block_refs()
 """,
+    "an older Ray, asked for": """
+import ray
+from packaging.version import Version
+
+ds = ray.data.range(8)
+if Version(ray.__version__) >= Version("2.33"):
+    refs = [ref for bundle in ds.iter_internal_ref_bundles() for ref in bundle.block_refs]
+else:
+    refs = ds.get_internal_block_refs()
+""",
+    "an older Ray, by a constant": """
+import ray
+
+RAY_VERSION = tuple(int(part) for part in ray.__version__.split(".")[:2])
+
+def blocks(ds):
+    if RAY_VERSION >= (2, 33):
+        return [ref for bundle in ds.iter_internal_ref_bundles() for ref in bundle.block_refs]
+    else:
+        return ds.get_internal_block_refs()
+
+print(blocks(ray.data.range(8)))
+""",
 }

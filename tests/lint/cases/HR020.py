@@ -47,6 +47,14 @@ def predict(batch):
 
 ray.data.range(8).map_batches(predict)
 """,
+    "lists that functions make": """
+import ray
+
+ds = ray.data.read_parquet("in/")
+ds.map_batches(lambda batch: list(map(len, batch["text"]))).write_parquet("a/")  # HR020
+ds.map_batches(lambda batch: batch["x"].tolist()).write_parquet("b/")  # HR020
+ds.map_batches(lambda table: table.to_pylist(), batch_format="pyarrow").write_parquet("c/")  # HR020
+""",
 }
 
 GOOD = {
@@ -83,5 +91,16 @@ import ray
 from datasets import load_dataset
 
 load_dataset("x").map(lambda batch: [1], batched=True)
+""",
+    "polars beside Ray, known by an annotation": """
+import polars as pl
+import ray
+from mine import rows
+
+def tidy(frame: pl.LazyFrame) -> pl.LazyFrame:
+    return frame.map_batches(lambda part: [part, part])
+
+ray.data.from_items(rows).write_parquet("in")
+frame = tidy(pl.scan_parquet("in/*.parquet"))
 """,
 }

@@ -28,6 +28,31 @@ class Label:
 
 read_parquet("in").map(Label)
 """,
+    "text made of a column": """
+import ray
+
+def shout(row):
+    return row["text"].upper()  # HR021
+
+ray.data.read_text("in/").map(shout).write_parquet("out/")
+""",
+    "rows of flat_map that are numbers and texts": """
+import ray
+
+def words(row):
+    found = []
+    for word in row["text"].split():
+        found.append(word.lower())
+    return found  # HR021
+
+ray.data.range(8).flat_map(lambda row: [row["id"] * 2, row["id"] * 3]).materialize()  # HR021
+ray.data.read_text("in").flat_map(words).write_parquet("out")
+""",
+    "what print gives": """
+import ray
+
+ray.data.read_text("in/").map(lambda row: print(row)).write_parquet("out/")  # HR021
+""",
 }
 
 GOOD = {
@@ -60,5 +85,23 @@ def later(row):
     raise NotImplementedError
 
 ray.data.range(8).map(later)
+""",
+    "a column that holds dicts": """
+import ray
+
+ray.data.read_json("in/").map(lambda row: row["record"]).map(lambda row: row["inner"].copy()).write_parquet("out/")
+""",
+    "rows of flat_map that are dicts, or what is not known": """
+import ray
+from mine import split
+
+def words(row):
+    found = [{"word": word} for word in row["text"].split()]
+    if not found:
+        return []
+    return [*found, {**row, "word": ""}, row | {"word": "end"}, row]
+
+ds = ray.data.read_text("in").flat_map(words)
+ds.flat_map(lambda row: [row] * 3).flat_map(lambda row: split(row["word"])).flat_map(split).write_parquet("out")
 """,
 }

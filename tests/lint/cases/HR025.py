@@ -31,6 +31,25 @@ import torch
 
 ray.data.read_parquet("in").map_batches(Predict, batch_size=8, num_gpus=int(torch.cuda.device_count() > 0))  # HR025
 """,
+    "a dict that is spread, a function, one of two calls": """
+import ray
+import torch
+from models import Predict
+
+def gpus():
+    return 1 if torch.cuda.device_count() > 0 else 0
+
+options = {"batch_size": 64}
+if torch.cuda.is_available():
+    options["num_gpus"] = 1
+ds = ray.data.read_parquet("in/")
+ds.map_batches(Predict, **options).write_parquet("a/")  # HR025
+ds.map_batches(Predict, batch_size=64, num_gpus=gpus()).write_parquet("b/")  # HR025
+if torch.cuda.is_available():
+    ds = ds.map_batches(Predict, batch_size=64, num_gpus=1)  # HR025
+else:
+    ds = ds.map_batches(Predict, batch_size=64)
+""",
 }
 
 GOOD = {
@@ -61,5 +80,16 @@ gpus = 1
 device = "cuda" if torch.cuda.is_available() else "cpu"
 model = torch.load("m.pt").to(device)
 ray.data.read_parquet("in").map_batches(Predict, num_gpus=gpus, batch_size=8)
+""",
+    "a guard, and a device for the class": """
+import sys
+import ray
+import torch
+from models import Predict
+
+if not torch.cuda.is_available():
+    sys.exit("start this on a node with a GPU")
+options = {"fn_constructor_kwargs": {"half": torch.cuda.is_available()}, "num_gpus": 1}
+ray.data.read_parquet("in/").map_batches(Predict, batch_size=64, **options).write_parquet("out/")
 """,
 }

@@ -48,6 +48,41 @@ def prepare(batch):
 
 ray.data.read_parquet("in").map_batches(prepare)
 """,
+    "the index of a DataFrame, a count by hand": """
+import ray
+
+def indexed(frame):
+    frame["row_id"] = frame.index  # HR026
+    return frame
+
+def counted(batch):
+    ids, number = [], 0
+    for text in batch["text"]:
+        ids.append(f"text-{number}")
+        number += 1
+    return {"id": ids, "length": [len(t) for t in batch["text"]]}  # HR026
+
+ray.data.read_csv("in/").map_batches(indexed, batch_format="pandas").write_parquet("a/")
+ray.data.read_text("in/").map_batches(counted).write_parquet("b/")
+""",
+    "by every worker, by insert": """
+import itertools
+import ray
+
+class Number:
+    def __init__(self):
+        self.counter = itertools.count()
+
+    def __call__(self, batch):
+        return {"id": [next(self.counter) for _ in batch["text"]], "text": batch["text"]}  # HR026
+
+def inserted(frame):
+    frame.insert(0, "row_id", range(len(frame)))  # HR026
+    return frame
+
+ds = ray.data.read_text("in/").map_batches(Number, batch_size=64)
+ds.map_batches(inserted, batch_format="pandas").write_parquet("out/")
+""",
 }
 
 GOOD = {
@@ -90,5 +125,17 @@ import ray
 
 df = pd.read_parquet("in")
 df["id"] = range(len(df))
+""",
+    "from a number that the data has": """
+import ray
+
+def number(batch):
+    ids, next_id = [], int(batch["first_id"][0])
+    for _ in batch["text"]:
+        ids.append(next_id)
+        next_id += 1
+    return {"id": ids, "text": batch["text"]}
+
+ray.data.read_parquet("in/").map_batches(number, batch_size=None).write_parquet("out/")
 """,
 }

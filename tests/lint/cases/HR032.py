@@ -43,6 +43,32 @@ t1 = time.monotonic()
 print(t1 - t0)  # HR032
 out.write_parquet("out")
 """,
+    "a stopwatch of one's own, as a function and as a class": """
+import contextlib
+import time
+import ray
+from models import Predict
+
+@contextlib.contextmanager
+def timed(name):
+    start = time.perf_counter()
+    yield
+    print(name, time.perf_counter() - start)
+
+class Timer:
+    def __enter__(self):
+        self.start = time.time()
+        return self
+
+    def __exit__(self, *error):
+        self.seconds = time.time() - self.start
+
+with timed("inference"):  # HR032
+    ds = ray.data.read_parquet("in/").map_batches(Predict, batch_size=64)
+with Timer() as timer:  # HR032
+    ds = ds.map_batches(Predict, batch_size=32)
+ds.write_parquet("out/")
+""",
 }
 
 GOOD = {
@@ -94,5 +120,66 @@ import ray
 start = time.time()
 frame = pd.read_parquet("in").map(lambda x: x * 2)
 print(time.time() - start)
+""",
+    "tasks that run it": """
+import time
+
+import ray
+
+@ray.remote
+def consume(shard):
+    return sum(len(b["id"]) for b in shard.iter_batches())
+
+start = time.time()
+ds = ray.data.range(1000).map_batches(lambda batch: {"id": batch["id"] * 2})
+tasks = [consume.remote(shard) for shard in ds.streaming_split(2)]
+ray.get(tasks)
+print(time.time() - start)
+""",
+    "a trainer that was given it": """
+import time
+
+import ray
+from ray.train import ScalingConfig
+from ray.train.torch import TorchTrainer
+from mine import loop
+
+ds = ray.data.read_parquet("in")
+start = time.time()
+ds = ds.map_batches(lambda batch: {"x": batch["x"] * 2})
+trainer = TorchTrainer(loop, scaling_config=ScalingConfig(num_workers=2), datasets={"train": ds})
+result = trainer.fit()
+print(time.time() - start)
+""",
+    "the building and the run, each by itself": """
+import time
+import ray
+from models import Predict
+
+start = time.time()
+ds = ray.data.read_parquet("in/").map_batches(Predict, batch_size=64)
+built = time.time()
+ds.write_parquet("out/")
+print("planned in", built - start, "ran in", time.time() - built)
+""",
+    "a stopwatch round the run": """
+import contextlib
+import time
+import ray
+from models import Predict, save
+
+@contextlib.contextmanager
+def timed(name):
+    start = time.perf_counter()
+    yield
+    print(name, time.perf_counter() - start)
+
+with timed("inference"):
+    ds = ray.data.read_parquet("in/").map_batches(Predict, batch_size=64)
+    ds.write_parquet("out/")
+with timed("saving"):
+    save(ds.map_batches(Predict, batch_size=32))
+with contextlib.suppress(OSError):
+    ds = ds.map_batches(Predict, batch_size=16)
 """,
 }

@@ -7,9 +7,9 @@ import time
 
 dataset = ray.data.read_images("in")
 start_time = time.time()
-results = dataset.limit(100).map_batches(  # HR033
+results = dataset.limit(100).map_batches(
     infer, batch_size=4
-).take(20)
+).take(20)  # HR033
 elapsed = time.time() - start_time
 """,
     "a sweep": """

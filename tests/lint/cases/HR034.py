@@ -32,6 +32,17 @@ start = time.time()
 rows = ray.data.read_images("in").map_batches(Predict, batch_size=8).take(20)
 print(TOTAL / (time.time() - start))  # HR034
 """,
+    "the rows of the input, where a limit ran": """
+import time
+import ray
+from models import Predict
+
+images = ray.data.read_images("in/")
+total = images.count()
+start = time.time()
+images.limit(500).map_batches(Predict, batch_size=50).materialize()
+print(total / (time.time() - start))  # HR034
+""",
 }
 
 GOOD = {
@@ -69,5 +80,17 @@ import ray
 start = time.time()
 work()
 print(1000 / (time.time() - start))
+""",
+    "runs an hour, the count of what ran": """
+import time
+import ray
+from models import Predict
+
+images = ray.data.read_images("in/").limit(500)
+total = images.count()
+start = time.time()
+images.map_batches(Predict, batch_size=50).materialize()
+took = time.time() - start
+print(total / took, 3600 / took, 1 / took)
 """,
 }

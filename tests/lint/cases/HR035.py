@@ -38,6 +38,25 @@ try:
 except (ValueError, RuntimeError) as error:  # HR035
     logging.error("CUDA out of memory: %s", error)
 """,
+    "Ray's own errors, another error raised in its place": """
+import ray
+import torch
+
+class Predict:
+    def __init__(self):
+        self.m = torch.jit.load("m.pt").eval()
+
+    def __call__(self, batch):
+        try:
+            return {"id": batch["id"], "y": self.m(torch.as_tensor(batch["x"])).numpy()}
+        except Exception as error:  # HR035
+            raise MemoryError("out of memory: take smaller batches") from error
+
+try:
+    ray.data.read_parquet("in/").map_batches(Predict, batch_size=64).write_parquet("out/")
+except ray.exceptions.RayError:  # HR035
+    print("OOM at 64")
+""",
 }
 
 GOOD = {

@@ -33,6 +33,21 @@ with open("out.jsonl", "w") as f:
     for row in ray.data.read_images("in").map_batches(predict).iter_rows():
         json.dump(row, f)  # HR037
 """,
+    "row by row into a file": """
+import csv
+import json
+import pathlib
+import ray
+from models import Predict
+
+ds = ray.data.read_parquet("in/").map_batches(Predict, batch_size=64)
+with open("out.jsonl", "w") as lines, open("out.csv", "w") as table:
+    writer = csv.DictWriter(table, ["id", "y"])
+    for row in ds.iter_rows():
+        lines.write(json.dumps(row) + "\\n")  # HR037
+        writer.writerow(row)  # HR037
+pathlib.Path("out.json").write_text(json.dumps(ds.take_all()))  # HR037
+""",
 }
 
 GOOD = {
@@ -64,5 +79,17 @@ import pandas as pd
 import ray
 
 pd.read_parquet("in").to_csv("out.csv")
+""",
+    "rows that are sent, numbers that are noted": """
+import json
+import ray
+import requests
+from models import Predict
+
+ds = ray.data.read_parquet("in/").map_batches(Predict, batch_size=64)
+for row in ds.iter_rows():
+    requests.post("http://localhost/rows", data=json.dumps(row))
+with open("metrics.json", "w") as file:
+    file.write(json.dumps({"rows": ds.count()}))
 """,
 }

@@ -50,6 +50,40 @@ class Predict:
 
 ray.data.read_images("in").map_batches(Predict, batch_size=8).write_parquet("out")
 """,
+    "joined to the batch": """
+import onnxruntime
+import ray
+
+class Predict:
+    def __init__(self):
+        self.session = onnxruntime.InferenceSession("m.onnx")
+
+    def __call__(self, batch):
+        return batch | {"y": self.session.run(None, {"x": batch["image"]})[0]}  # HR038
+
+class Copied(Predict):
+    def __call__(self, batch):
+        return dict(batch, y=self.session.run(None, {"x": batch["image"]})[0])  # HR038
+
+ds = ray.data.read_images("in/", include_paths=True)
+ds.map_batches(Predict, batch_size=64).write_parquet("a/")
+ds.map_batches(Copied, batch_size=64).write_parquet("b/")
+""",
+    "a copy of the batch": """
+import onnxruntime
+import ray
+
+class Predict:
+    def __init__(self):
+        self.session = onnxruntime.InferenceSession("m.onnx")
+
+    def __call__(self, batch):
+        result = batch.copy()
+        result["y"] = self.session.run(None, {"x": batch["image"]})[0]
+        return result  # HR038
+
+ray.data.read_images("in/", include_paths=True).map_batches(Predict, batch_size=64).write_parquet("out/")
+""",
 }
 
 GOOD = {
@@ -147,5 +181,35 @@ def rotate(batch):
     return batch
 
 ray.data.read_images("in").map_batches(rotate, batch_size=8).write_parquet("out")
+""",
+    "images that the model made": """
+import numpy as np
+import ray
+from diffusers import AutoPipelineForText2Image
+
+class Paint:
+    def __init__(self):
+        self.paint = AutoPipelineForText2Image.from_pretrained("sdxl").to("cuda")
+
+    def __call__(self, batch):
+        batch["image"] = np.stack([np.asarray(i) for i in self.paint(list(batch["prompt"])).images])
+        return batch
+
+ray.data.read_parquet("in").map_batches(Paint, batch_size=8, num_gpus=1).write_parquet("out")
+""",
+    "a copy without them": """
+import onnxruntime
+import ray
+
+class Predict:
+    def __init__(self):
+        self.session = onnxruntime.InferenceSession("m.onnx")
+
+    def __call__(self, batch):
+        result = batch.copy()
+        result["y"] = self.session.run(None, {"x": result.pop("image")})[0]
+        return result
+
+ray.data.read_images("in/", include_paths=True).map_batches(Predict, batch_size=64).write_parquet("out/")
 """,
 }

@@ -61,6 +61,33 @@ def prepare(batch):
 
 ray.data.read_images("in").map_batches(prepare, batch_size=8).map_batches(Predict, batch_size=8).write_parquet("out")
 """,
+    "before a class of another module, with a GPU": """
+import ray
+from models import Classify
+
+def normalized(batch):
+    return {"path": batch["path"], "image": batch["image"].astype("float32") / 255}  # HR039
+
+photos = ray.data.read_images("photos/", size=(224, 224), include_paths=True)
+photos.map_batches(normalized, batch_size=64).map_batches(Classify, batch_size=64, num_gpus=1).write_parquet("out/")
+""",
+    "put into the batch": """
+import ray
+
+class Predict:
+    def __init__(self):
+        self.model = load()
+
+    def __call__(self, batch):
+        return {"path": batch["path"], "y": self.model(batch["image"])}
+
+def scale(batch):
+    batch["image"] = batch["image"].astype("float32") / 255  # HR039
+    return batch
+
+ds = ray.data.read_images("in/", include_paths=True)
+ds.map_batches(scale, batch_size=64).map_batches(Predict, batch_size=64).write_parquet("out/")
+""",
 }
 
 GOOD = {

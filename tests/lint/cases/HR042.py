@@ -31,6 +31,18 @@ def size(row):
 
 read_binary_files("in", include_paths=False).map(size).show()
 """,
+    "in a helper, among selected columns": """
+import ray
+
+def name_of(batch):
+    return [path.rpartition("/")[2] for path in batch["path"]]  # HR042
+
+def name(batch):
+    return {"name": name_of(batch), "size": [len(b) for b in batch["bytes"]]}
+
+ray.data.read_binary_files("in/").map_batches(name).write_parquet("a/")
+ray.data.read_images("in/").select_columns(["image", "path"]).write_parquet("b/")  # HR042
+""",
 }
 
 GOOD = {

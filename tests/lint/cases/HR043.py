@@ -66,4 +66,30 @@ import ray
 for batch in ray.data.read_parquet("out").iter_batches(batch_size=2):
     print(batch)
 """,
+    "a diffusion model": """
+import numpy as np
+import ray
+from diffusers import AutoPipelineForText2Image
+
+class Paint:
+    def __init__(self):
+        self.paint = AutoPipelineForText2Image.from_pretrained("sdxl").to("cuda")
+
+    def __call__(self, batch):
+        images = self.paint(list(batch["prompt"])).images
+        return {"prompt": batch["prompt"], "image": np.stack([np.asarray(i) for i in images])}
+
+ray.data.read_parquet("in").map_batches(Paint, batch_size=2, num_gpus=1).write_parquet("out")
+""",
+    "a trial of a few rows beside the real run": """
+import ray
+from models import Predict
+
+def scored(ds, batch_size=64):
+    return ds.map_batches(Predict, batch_size=batch_size, num_gpus=1)
+
+ds = ray.data.read_parquet("in/")
+scored(ds.limit(4), batch_size=4).show()
+scored(ds).write_parquet("out/")
+""",
 }

@@ -96,4 +96,26 @@ class Predict:
 
 ray.data.read_parquet("in").map(Predict).show()
 """,
+    "transforms of torchvision's weights": """
+import ray
+import torch
+from torchvision.models import ResNet18_Weights, resnet18
+
+transform = ResNet18_Weights.DEFAULT.transforms()
+
+def prepare(batch):
+    images = torch.as_tensor(batch["image"]).permute(0, 3, 1, 2)
+    return {"path": batch["path"], "image": transform(images).numpy()}
+
+class Predict:
+    def __init__(self):
+        self.model = resnet18(weights=ResNet18_Weights.DEFAULT).eval()
+
+    @torch.inference_mode()
+    def __call__(self, batch):
+        return {"path": batch["path"], "label": self.model(torch.as_tensor(batch["image"])).argmax(1).numpy()}
+
+ds = ray.data.read_images("in", size=(256, 256), include_paths=True).map_batches(prepare, batch_size=32)
+ds.map_batches(Predict, batch_size=32).write_parquet("out")
+""",
 }

@@ -36,9 +36,31 @@ def measure(ds):
 
 measure(ray.data.range(100))
 """,
+    "a sweep of workers": """
+import ray
+from models import Predict
+
+ds = ray.data.read_parquet("in").limit(200)
+for workers in [1, 2, 4, 8]:
+    ds.map_batches(Predict, batch_size=32, concurrency=workers).materialize()  # HR045
+for workers in [2, 16]:
+    pool = ray.data.ActorPoolStrategy(size=workers)
+    ds.map_batches(Predict, batch_size=32, compute=pool).materialize()  # HR045
+""",
 }
 
 GOOD = {
+    "enough for all workers, or no sweep of them": """
+import ray
+from models import Predict
+
+ds = ray.data.read_parquet("in")
+for workers in [1, 2, 4]:
+    pool = ray.data.ActorPoolStrategy(size=workers)
+    ds.limit(200).map_batches(Predict, batch_size=32, compute=pool).materialize()
+    ds.limit(320 * workers).map_batches(Predict, batch_size=32, concurrency=workers).materialize()
+ds.limit(50).map_batches(Predict, batch_size=32, concurrency=4).show()
+""",
     "enough rows": """
 import time
 

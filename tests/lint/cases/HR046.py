@@ -59,9 +59,29 @@ while size < 100:
     print(time.monotonic() - begin)
     size *= 2
 """,
+    "a function of another module that measures": """
+import ray
+from benchmarks import measure_throughput
+from models import Predict
+
+ds = ray.data.read_parquet("in")
+for size in [16, 32, 64]:
+    results = ds.map_batches(Predict, batch_size=size, num_gpus=1)  # HR046
+    print(size, measure_throughput(results))
+""",
 }
 
 GOOD = {
+    "measured once, and a function that measures something else": """
+import ray
+from benchmarks import measure_latency, show
+from models import Predict
+
+ds = ray.data.read_parquet("in")
+print(measure_latency(ds.map_batches(Predict, batch_size=64, num_gpus=1)))
+for size in [16, 32, 64]:
+    show(ds.map_batches(Predict, batch_size=size, num_gpus=1), measure_latency(size))
+""",
     "no loop": """
 import time
 

@@ -97,4 +97,45 @@ def work(row):
 
 ray.data.read_parquet("in").map(work).write_parquet("out")
 """,
+    "a table that ray.put stored": """
+import pandas as pd
+import ray
+
+users = ray.put(pd.read_parquet("users.parquet"))
+
+def join(batch):
+    return batch.merge(ray.get(users), on="user_id")
+
+ds = ray.data.read_parquet("in").map_batches(join, batch_format="pandas", batch_size=10_000)
+ds.map_batches(lambda batch: batch.merge(ray.get(users)), batch_format="pandas", batch_size=512).write_parquet("out")
+""",
+    "a reference given as an argument": """
+import ray
+
+def encode(batch, vocabulary):
+    words = ray.get(vocabulary)
+    return {"id": batch["id"], "code": [words.get(w, 0) for w in batch["word"]]}
+
+words = ray.put({"a": 1})
+ray.data.read_parquet("in").map_batches(encode, fn_kwargs={"vocabulary": words}).write_parquet("out")
+""",
+    "a model in parts, on actors of its own": """
+import numpy as np
+import ray
+
+@ray.remote(num_gpus=1)
+class Part:
+    def forward(self, batch):
+        return batch["x"].sum()
+
+class Whole:
+    def __init__(self):
+        self.parts = [Part.remote() for _ in range(4)]
+
+    def __call__(self, batch):
+        sums = ray.get([part.forward.remote(batch) for part in self.parts])
+        return {"id": batch["id"][:1], "sum": np.array([sum(sums)])}
+
+ray.data.read_parquet("in").map_batches(Whole, batch_size=64, compute=ray.data.ActorPoolStrategy(size=2)).show()
+""",
 }

@@ -42,6 +42,16 @@ def run(items):
     for item in items:
         save(get(task.options(num_cpus=2).remote(item), timeout=60))  # HR052
 """,
+    "a list of one": """
+import ray
+
+def work(x):
+    return x
+
+task = ray.remote(work)
+for x in range(8):
+    print(ray.get([task.remote(x)]))  # HR052
+""",
 }
 
 GOOD = {
@@ -87,5 +97,39 @@ def task(x):
 while True:
     if ray.get(task.remote(1)):
         break
+""",
+    "each step needs the weights of the last": """
+import ray
+
+@ray.remote
+class Server:
+    def apply(self, gradients):
+        return [w - g for w, g in zip(self.weights, gradients)]
+
+@ray.remote
+def gradient(weights, shard):
+    return [w * shard for w in weights]
+
+server = Server.remote()
+weights = [0.0] * 8
+for _ in range(100):
+    gradients = [gradient.remote(weights, shard) for shard in range(4)]
+    weights = ray.get(server.apply.remote(gradients))
+""",
+    "one actor, whose calls wait for each other in any case": """
+import ray
+
+@ray.remote
+class Counter:
+    def __init__(self):
+        self.n = 0
+
+    def add(self, n):
+        self.n += n
+        return self.n
+
+counter = Counter.remote()
+for n in range(8):
+    print(ray.get(counter.add.remote(n)))
 """,
 }

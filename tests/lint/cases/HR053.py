@@ -117,4 +117,21 @@ class Server:
 server = Server.remote()
 print(ray.get(server.predict.remote(images)))
 """,
+    "an actor that takes its batches from the dataset itself, epoch by epoch": """
+import ray
+import torch
+
+@ray.remote(num_gpus=1)
+class Trainer:
+    def __init__(self):
+        self.m = torch.load("m.pt").cuda().train()
+
+    def epoch(self, ds):
+        for batch in ds.iter_torch_batches(batch_size=64):
+            self.m(batch["x"]).sum().backward()
+
+trainer = Trainer.remote()
+for number in range(3):
+    ray.get(trainer.epoch.remote(ray.data.read_parquet("in/").random_shuffle(seed=number)))
+""",
 }

@@ -67,6 +67,35 @@ def infer(batch):
 
 ray.data.read_images("in").map_batches(infer, batch_size=16).write_parquet("out")
 """,
+    "picked at random, given by fn_kwargs, fed by the driver": """
+import random
+import ray
+import torch
+
+@ray.remote(num_gpus=1)
+class Server:
+    def __init__(self):
+        self.m = torch.jit.load("m.pt").cuda().eval()
+
+    @torch.inference_mode()
+    def score(self, x):
+        return self.m(torch.as_tensor(x).cuda()).cpu().numpy()
+
+pool = [Server.remote() for _ in range(4)]  # HR054
+single = Server.remote()  # HR054
+fed = [Server.remote() for _ in range(4)]  # HR054
+
+def choose(batch):
+    return {"id": batch["id"], "y": ray.get(random.choice(pool).score.remote(batch["x"]))}
+
+def given(batch, server):
+    return {"id": batch["id"], "y": ray.get(server.score.remote(batch["x"]))}
+
+ds = ray.data.read_parquet("in/")
+ds.map_batches(choose, batch_size=64).write_parquet("a/")
+ds.map_batches(given, fn_kwargs={"server": single}, batch_size=64).write_parquet("b/")
+refs = [fed[i % 4].score.remote(batch["x"]) for i, batch in enumerate(ds.iter_batches(batch_size=64))]
+""",
 }
 
 GOOD = {

@@ -68,6 +68,21 @@ def infer(batch):
 
 ray.data.read_images("in").map_batches(infer, batch_size=16).write_parquet("out")
 """,
+    "the hash of a literal": """
+import ray
+
+@ray.remote
+class Server:
+    def score(self, x):
+        return x
+
+servers = [Server.remote(), Server.remote()]
+
+def score(batch):
+    return {"y": ray.get(servers[hash("model") % len(servers)].score.remote(batch["x"]))}  # HR055
+
+ray.data.read_parquet("in/").map_batches(score, batch_size=64).write_parquet("out/")
+""",
 }
 
 GOOD = {
@@ -139,5 +154,22 @@ def work(batch):
     return {"name": [names[len(batch["x"]) % len(names)]] * len(batch["x"])}
 
 ray.data.read_parquet("in").map_batches(work, batch_size=16).write_parquet("out")
+""",
+    "a counter of one's own": """
+import itertools
+import ray
+
+@ray.remote
+class Server:
+    def score(self, x):
+        return x
+
+servers = [Server.remote(), Server.remote()]
+turn = itertools.cycle(servers)
+number = 0
+for text in open("in.txt"):
+    servers[number % len(servers)].score.remote(text)
+    next(turn).score.remote(text)
+    number += 1
 """,
 }

@@ -39,6 +39,16 @@ def keep(row, least):
 
 ray.data.read_parquet("in").filter(functools.partial(keep, least=3)).write_parquet("out")
 """,
+    "pretty": """
+import ray
+from pprint import pprint
+
+def work(row):
+    pprint(row)  # HR056
+    return row
+
+ray.data.read_parquet("in/").map(work).write_parquet("out/")
+""",
 }
 
 GOOD = {
@@ -91,5 +101,27 @@ def show(x):
     return x
 
 pd.Series([1]).map(show)
+""",
+    "one that is left out, and every thousandth": """
+import ray
+
+def read(row):
+    if len(row["bytes"]) > 10**9:
+        print("too large, left out:", row["path"])
+        return []
+    return [{"path": row["path"], "size": len(row["bytes"])}]
+
+class Count:
+    def __init__(self):
+        self.batches = 0
+
+    def __call__(self, batch):
+        self.batches += 1
+        if self.batches % 1000 == 0:
+            print(self.batches)
+        return batch
+
+ds = ray.data.read_binary_files("in", include_paths=True).flat_map(read).map_batches(Count, batch_size=64)
+ds.write_parquet("out")
 """,
 }

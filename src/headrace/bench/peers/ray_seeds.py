@@ -53,7 +53,8 @@ def main() -> None:
 
     def run(out: Path) -> None:
         target_blocks = int(ray.cluster_resources()["CPU"]) * 2
-        photos = ray.data.read_images(list(args.files[: args.rows]), mode="RGB", override_num_blocks=target_blocks)
+        files = list(args.files[: args.rows])
+        photos = ray.data.read_images(files, mode="RGB", override_num_blocks=target_blocks)  # noqa: HR029 - as it stands
         results = photos.map_batches(
             OptimizedInferenceClass,
             fn_constructor_args=(args.model,),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from bisect import bisect_left
 from functools import lru_cache
 
 from headrace.lint.model.module import Module
+from headrace.lint.model.records import Function
 from headrace.lint.model.statements import Statements
+from headrace.lint.model.values import Instance, Value
 from headrace.lint.model.vocabulary import kind_of
+from headrace.lint.model.walker import annotates_other
 
 _RAY = re.compile(r"\bray\b")
 
@@ -37,40 +39,32 @@ def analysed(tree: ast.Module, text: str) -> Module:
     Raises RecursionError where it is nested too deeply.
     """
     module = Module(tree, text)
-    guessed = _called_map_batches(tree, text)
-    walk = Statements(module, guessed)
+    walk = Statements(module, _called_map_batches(module))
     walk.block(tree.body)
     walk.calling = False
+    for operation in list(module.operations):  # first, so that helpers are known by what UDFs give them
+        udf = operation.udf
+        if udf is not None and udf.function is not None:
+            _walk(udf.function, walk, (Instance(udf.cls),) if udf.cls is not None else ())
     number = 0
     while number < len(module.functions):  # grows: functions may hold functions
-        function = module.functions[number]
+        _walk(module.functions[number], walk)
         number += 1
-        if not function.analysed:
-            if function.owner is not None:
-                walk.attributes_of(function.owner)
-            if not function.analysed:
-                walk.run(function, (), {})
     return module
 
 
-def _called_map_batches(tree: ast.Module, text: str) -> frozenset[str]:
+def _walk(function: Function, walk: Statements, args: tuple[Value, ...] = ()) -> None:
+    if not function.analysed and function.owner is not None:
+        walk.attributes_of(function.owner)
+    if not function.analysed:
+        walk.run(function, args, {})
+
+
+def _called_map_batches(module: Module) -> frozenset[str]:
     """The names on which, perhaps after other methods, map_batches is called: pages leave out their origin."""
-    found = set()
-    lines = [n for n, line in enumerate(text.split("\n"), 1) if "map_batches" in line]
-    left: list[ast.AST] = [tree]
-    while left:
-        node = left.pop()
-        for child in ast.iter_child_nodes(node):
-            first = getattr(child, "lineno", None)
-            if first is None:
-                left.append(child)
-                continue
-            near = bisect_left(lines, first)
-            if near < len(lines) and lines[near] <= (getattr(child, "end_lineno", None) or first):
-                left.append(child)
-        if isinstance(node, ast.Attribute) and node.attr == "map_batches" and (name := _first_name(node.value)):
-            found.add(name)
-    return frozenset(found)
+    called = (n.value for n in module.nodes(ast.Attribute) if n.attr == "map_batches")
+    others = {a.arg for a in module.nodes(ast.arg) if annotates_other(a.annotation)}
+    return frozenset(name for name in map(_first_name, called) if name is not None and name not in others)
 
 
 def _first_name(base: ast.expr) -> str | None:

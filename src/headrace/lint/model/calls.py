@@ -5,13 +5,26 @@ from __future__ import annotations
 import ast
 from abc import ABC
 
-from headrace.lint.model.records import ActorCall, ActorClass, Call, Function, Kind, Operation, udf_of
+from headrace.lint.model.records import (
+    ActorCall,
+    ActorClass,
+    Call,
+    Context,
+    Function,
+    Kind,
+    Loop,
+    Operation,
+    Udf,
+    udf_of,
+)
 from headrace.lint.model.values import (
+    LONGEST_PATH,
     UNKNOWN,
     ActorClassValue,
     ActorHandle,
     ActorMethod,
     ClassValue,
+    Constant,
     Entries,
     Flow,
     FlowMethod,
@@ -25,15 +38,27 @@ from headrace.lint.model.values import (
     Symbol,
     Value,
     either,
+    element,
+    is_large,
     possible,
 )
 from headrace.lint.model.vocabulary import SOURCES, SPLITS, kind_of
 from headrace.lint.model.walker import Walker
 
-_LONGEST_PATH = 200
 _FEW = 64  # elements of a list that are kept
 _MAPPERS = {"map", "map_batches", "flat_map", "filter", "map_groups"}
-_SAME_ITEMS = {"list", "tuple", "sorted", "reversed", "set", "iter", "tqdm.tqdm", "tqdm.auto.tqdm"}
+_SAME_ITEMS = {"list", "tuple", "sorted", "reversed", "set", "iter", "tqdm.tqdm", "tqdm.auto.tqdm", "itertools.cycle"}
+_AGGREGATES = {"aggregate", "count", "max", "mean", "min", "std", "sum"}
+_PICKS = {"next", "random.choice"}
+_FIRST = {
+    "copy.copy",
+    "copy.deepcopy",
+    "torch.compile",
+    "torch.jit.script",
+    "torch.jit.trace",
+    "torch.jit.freeze",
+    "torch.nn.DataParallel",
+}  # what they give stands for what they are given
 
 
 class Calls(Walker, ABC):
@@ -43,13 +68,15 @@ class Calls(Walker, ABC):
         """What `node` returns."""
         callee = self.evaluate(node.func)
         call = self._arguments(node, callee)
-        results = [self._result(one, call) for one in possible(callee)]
-        call.result = either(*results)
+        call.result = either(*(self._result(one, call) for one in possible(callee)))
+        self._record(call)
+        return call.result
+
+    def _record(self, call: Call) -> None:
         if self.recording:
             self.module.calls.append(call)
             if call.context.function is not None:
                 call.context.function.calls.append(call)
-        return call.result
 
     def _arguments(self, node: ast.Call, callee: Value) -> Call:
         args: list[Value] = []
@@ -134,21 +161,39 @@ class Calls(Walker, ABC):
         known = self._builtin(path, call)
         if known is not None:
             return known
+        if path.rpartition(".")[2] in {"map", "apply"} and call.args:
+            self._each(call.args[0], call.args[1] if len(call.args) > 1 else callee.base, call)
         if isinstance(callee.base, Items) and call.args:
             _add(callee.base, path, call.args[0])
-        return Symbol(f"{path}()"[:_LONGEST_PATH], callee.origin, callee.function, callee.base, call)
+        return Symbol(f"{path}()"[:LONGEST_PATH], callee.origin, callee.function, callee.base, call)
 
     def _builtin(self, path: str, call: Call) -> Value | None:
         if path == "dict":
             return Entries(dict(call.keywords), not call.is_open and not call.args, call.node)
-        if path in {"copy.copy", "copy.deepcopy", "typing.cast", "cast"} and call.args:
+        if path in _FIRST and call.args:
+            return call.args[0]
+        if path in {"typing.cast", "cast"} and call.args:
             return call.args[-1]
+        if path in _PICKS and call.args and isinstance(call.args[0], Items):
+            return element(call.args[0])
+        if path == "getattr" and len(call.args) > 1 and isinstance(call.args[1], Constant):
+            owner = call.args[0]
+            return Symbol(f"{owner.path}.{call.args[1].value}", base=owner) if isinstance(owner, Symbol) else None
         if path in _SAME_ITEMS and call.args and isinstance(call.args[0], Items):
             return call.args[0]
         if path == "super" and self.context.function is not None and self.context.function.owner is not None:
             base = next((b for b in self.context.function.owner.bases if isinstance(b, ClassValue)), None)
             return Instance(base.cls) if base is not None else None
         return None
+
+    def _each(self, function: Value, over: Value | None, call: Call) -> None:
+        """`map(f, rows)`, `executor.map(f, rows)`, `column.apply(f)`: f is called in a loop over what it is given."""
+        if over is None:
+            return
+        with self.in_loop(Loop(call.node, over, self.context.function)):
+            one = Call(call.node, function, (element(over),), {}, {}, is_open=False, context=self.context)
+            one.result = either(*(self._result(f, one) for f in possible(function)))
+            self._record(one)
 
     # Datasets
 
@@ -160,10 +205,12 @@ class Calls(Walker, ABC):
         kind = kind_of(method.name)
         if kind is None:
             return UNKNOWN
+        if method.flow.grouped and method.name in _AGGREGATES:
+            kind = Kind.LAZY  # a dataset with a row for each group
         operation = self._operation(method.name, kind, call, method.flow.last)
         if method.name in SPLITS:
             return Items("tuple", [Flow(operation)], whole=False, node=call.node)
-        if kind is Kind.LAZY or method.name == "materialize":
+        if kind is Kind.LAZY or method.name in {"materialize", "fully_executed"}:
             return Flow(operation, grouped=method.name == "groupby")
         return Symbol(f"ray.data.Dataset.{method.name}()", base=method.flow, call=call)
 
@@ -174,7 +221,7 @@ class Calls(Walker, ABC):
             given := call.args[:1] or tuple(call.keywords[k] for k in ("fn",) if k in call.keywords)
         ):
             udf = udf_of(given[0])
-            self._build(udf.cls, call)
+            self._prepare(udf, call)
         operation = Operation(name, kind, call, self.context, upstream, others, udf)
         for before in (upstream, *others):
             if before is not None:
@@ -182,14 +229,20 @@ class Calls(Walker, ABC):
         self.module.operations.append(operation)
         return operation
 
-    def _build(self, cls: object, call: Call) -> None:
-        """Walks a UDF class's __init__ with the arguments that the operation gives it."""
-        init = cls.method("__init__") if cls is not None and hasattr(cls, "method") else None
-        if init is None or init.analysed or not self.may_go_on(init):
-            return
-        given, named = call.keywords.get("fn_constructor_args"), call.keywords.get("fn_constructor_kwargs")
-        args = given.items if isinstance(given, Items) else []
-        self.run(init, (Instance(cls), *args), named.entries if isinstance(named, Entries) else {})  # type: ignore[arg-type]
+    def _prepare(self, udf: Udf, call: Call) -> None:
+        """Walks a UDF's __init__, and the UDF itself, with the arguments that the operation gives them."""
+        outside, self.context = self.context, Context(entry=self.context.entry)
+        own: tuple[Value, ...] = (Instance(udf.cls),) if udf.cls is not None else ()
+        args, keywords = _given(call, "fn_constructor_args", "fn_constructor_kwargs")
+        if udf.init is not None and not udf.init.analysed and self.may_go_on(udf.init):
+            self.run(udf.init, (*own, *args), keywords)
+        args, keywords = _given(call, "fn_args", "fn_kwargs")
+        if isinstance(udf.value, FunctionValue) and udf.value.bound is not None:
+            own = (udf.value.bound,)
+        function = udf.function
+        if (args or keywords) and function is not None and not function.analysed and self.may_go_on(function):
+            self.run(function, (*own, UNKNOWN, *args), keywords)
+        self.context = outside
 
     # Actors and remote functions
 
@@ -258,6 +311,17 @@ def _add(items: Items, method: str, value: Value) -> None:
         items.items.append(value)
     elif method.endswith(".extend") and isinstance(value, Items) and value is not items:
         items.items += value.items
+    if is_large(items):
+        items.items = []
+
+
+def _given(call: Call, args: str, keywords: str) -> tuple[list[Value], dict[str, Value]]:
+    """What an operation passes on: fn_args=(...) and fn_kwargs={...}, as far as they are written out."""
+    listed, named = call.keywords.get(args), call.keywords.get(keywords)
+    return (
+        listed.items if isinstance(listed, Items) else [],
+        named.entries if isinstance(named, Entries) else {},
+    )
 
 
 def _flat(value: Value) -> list[Value]:

@@ -8,6 +8,7 @@ from abc import ABC
 from headrace.lint.model.calls import Calls
 from headrace.lint.model.records import Branch, Loop
 from headrace.lint.model.values import (
+    LONGEST_PATH,
     UNKNOWN,
     ActorClassValue,
     ActorHandle,
@@ -27,12 +28,14 @@ from headrace.lint.model.values import (
     Symbol,
     Value,
     either,
+    element,
+    is_large,
     possible,
 )
 from headrace.lint.model.vocabulary import OTHERS, kind_of
 
-_LONGEST_PATH = 200
 _FEW = 64  # elements of a literal that are looked at
+_GROWS = ast.BinOp | ast.UnaryOp | ast.Compare | ast.JoinedStr | ast.List | ast.Tuple | ast.Set | ast.Dict
 
 
 class Expressions(Calls, ABC):
@@ -42,6 +45,8 @@ class Expressions(Calls, ABC):
         """What `node` stands for; records the calls in it."""
         method = _METHODS.get(type(node))
         value: Value = getattr(self, method)(node) if method is not None else self._parts(node)
+        if isinstance(node, _GROWS) and is_large(value):
+            value = UNKNOWN
         if self.recording:
             self.module.values[node] = value
         return value
@@ -80,7 +85,7 @@ class Expressions(Calls, ABC):
     def _symbols_member(self, value: Symbol, name: str) -> Value:
         if name == "map_batches" and not value.path.startswith(("ray.", *OTHERS)):
             return FlowMethod(self.source(value.path, value.function), name)
-        return Symbol(f"{value.path}.{name}"[:_LONGEST_PATH], value.origin, value.function, value)
+        return Symbol(f"{value.path}.{name}"[:LONGEST_PATH], value.origin, value.function, value)
 
     def _objects_member(self, value: Instance | ClassValue, name: str) -> Value:
         for cls in value.cls.lineage():
@@ -111,7 +116,7 @@ class Expressions(Calls, ABC):
         if isinstance(value, Symbol):
             shown = repr(key.value) if isinstance(key, Constant) else key.path if isinstance(key, Symbol) else ""
             shown = shown.replace("'", '"')
-            return Symbol(f"{value.path}[{shown}]"[:_LONGEST_PATH], value.origin, value.function, value, value.call)
+            return Symbol(f"{value.path}[{shown}]"[:LONGEST_PATH], value.origin, value.function, value, value.call)
         return UNKNOWN
 
     def _operator(self, node: ast.BinOp) -> Value:
@@ -197,21 +202,6 @@ class Expressions(Calls, ABC):
 
     def _inner(self, node: ast.Await | ast.Starred) -> Value:
         return self.evaluate(node.value)
-
-
-def element(value: Value) -> Value:
-    """What a loop over `value` binds."""
-    value = possible(value)[0]
-    if isinstance(value, Items):
-        return either(*value.items) if value.items else UNKNOWN
-    if not isinstance(value, Symbol):
-        return UNKNOWN
-    if value.call is not None and value.origin is Origin.BUILTIN and value.path in {"enumerate()", "zip()"}:
-        parts = [element(a) for a in value.call.args[: 1 if value.path == "enumerate()" else None]]
-        if value.path == "enumerate()":
-            parts.insert(0, Symbol("enumerate()[0]", Origin.BUILTIN, base=value))
-        return Items("tuple", parts, whole=True, node=value.call.node)
-    return Symbol(f"{value.path}[*]"[:_LONGEST_PATH], value.origin, value.function, value, value.call)
 
 
 def _arithmetic(op: ast.operator, left: object, right: object) -> Value:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar, cast
 
 from headrace.lint.model.records import (
     ActorCall,
@@ -15,9 +19,12 @@ from headrace.lint.model.records import (
     Function,
     Handler,
     Kind,
+    Loop,
     Operation,
 )
-from headrace.lint.model.values import UNKNOWN, Value
+from headrace.lint.model.values import UNKNOWN, Flow, Origin, Remote, Symbol, Value, inputs, possible
+
+Node = TypeVar("Node", bound=ast.AST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class Module:
     imports: list[Import] = field(default_factory=list)
     values: dict[ast.AST, Value] = field(default_factory=dict)
     _lines: list[bytes] = field(default_factory=list)
+    _nodes: dict[type[ast.AST], list[ast.AST]] = field(default_factory=dict)
 
     @property
     def maps(self) -> Iterator[Operation]:
@@ -65,8 +73,14 @@ class Module:
         """What an expression stands for; UNKNOWN where nothing is known."""
         return self.values.get(node, UNKNOWN)
 
-    def written(self, node: ast.expr) -> str:
-        """The text of an expression, as it is written."""
+    def nodes(self, kind: type[Node]) -> Sequence[Node]:
+        """All nodes of a kind, in no order that matters; the tree is walked once for all who ask."""
+        if not self._nodes:
+            self._nodes = _by_kind(self.tree)
+        return cast("list[Node]", self._nodes.get(kind, []))
+
+    def written(self, node: ast.expr | ast.stmt | ast.keyword) -> str:
+        """The text of an expression or argument, as it is written."""
         if not self._lines:
             self._lines += self.text.encode().split(b"\n")
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
@@ -90,6 +104,21 @@ class Module:
         return best
 
 
+def _by_kind(tree: ast.Module) -> dict[type[ast.AST], list[ast.AST]]:
+    found: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
+    left: list[ast.AST] = [tree]
+    while left:
+        node = left.pop()
+        found[type(node)].append(node)
+        for name in node._fields:  # half the time of ast.iter_child_nodes
+            part = getattr(node, name)
+            if isinstance(part, list):
+                left += [p for p in part if isinstance(p, ast.AST)]
+            elif isinstance(part, ast.AST):
+                left.append(part)
+    return dict(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Reached:
     """A call that a function makes, itself or (then `via` says how) through functions of the same module."""
@@ -105,14 +134,39 @@ class Reached:
             return True
         return any(_asks_whether_there(b) for c in calls for b in c.context.branches)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it runs in another worker: of an actor or a remote function."""
+        return any(isinstance(v, Remote) for c in (*self.via, self.call) for v in possible(c.callee))
 
-def reached(function: Function, _via: tuple[Call, ...] = ()) -> Iterator[Reached]:
-    """All calls that a call of `function` makes, through functions and classes of the module too."""
+
+def reached(function: Function) -> Iterator[Reached]:
+    """The calls that a call of `function` makes, through functions and classes of the module too: the first 2,000.
+
+    Eight helpers that call one another eight times over would be ten million.
+    """
+    yield from islice(_all_reached(function, ()), 2_000)
+
+
+def _all_reached(function: Function, via: tuple[Call, ...]) -> Iterator[Reached]:
     for call in function.calls:
-        yield Reached(call, _via)
-        seen = {id(function), *(id(c.target) for c in _via)}
-        if call.target is not None and id(call.target) not in seen and len(_via) < 8:
-            yield from reached(call.target, (*_via, call))
+        yield Reached(call, via)
+        seen = {id(function), *(id(c.target) for c in via)}
+        if call.target is not None and id(call.target) not in seen and len(via) < 8:
+            yield from _all_reached(call.target, (*via, call))
+
+
+def is_over_batches(loop: Loop) -> bool:
+    """Whether a loop goes over a dataset's batches or rows in the driver: `for batch in ds.iter_batches():`."""
+    parts = (v for v in inputs(loop.iterates) if isinstance(v, Symbol))
+    return any(v.path.startswith("ray.data.Dataset.iter_") and isinstance(v.base, Flow) for v in parts)
+
+
+def is_of_batch(call: Call, function: Function) -> bool:
+    """Whether what a call is given depends on the batch or row that `function` gets, as `torch.load(row["path"])`."""
+    given = (v for a in (*call.args, *call.keywords.values()) for v in inputs(a) if isinstance(v, Symbol))
+    batch = (v.path for v in given if v.origin is Origin.PARAMETER and v.function is function)
+    return any(re.match(r"\w*", path)[0] == function.batch_parameter for path in batch)  # type: ignore[index]
 
 
 def _is_cached(function: Function | None) -> bool:

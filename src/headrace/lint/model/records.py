@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 from headrace.lint.model.values import (
     UNKNOWN,
@@ -13,6 +14,7 @@ from headrace.lint.model.values import (
     ClassValue,
     Constant,
     FunctionValue,
+    Origin,
     Partial,
     Symbol,
     Value,
@@ -20,12 +22,12 @@ from headrace.lint.model.values import (
 )
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-LoopNode = ast.For | ast.AsyncFor | ast.While | ast.comprehension
+LoopNode = ast.For | ast.AsyncFor | ast.While | ast.comprehension | ast.Call
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
-    """A loop or comprehension; `iterates` is what it goes over (UNKNOWN for while)."""
+    """A loop, comprehension or call as `map(f, rows)`; `iterates` is what it goes over (UNKNOWN for while)."""
 
     node: LoopNode
     iterates: Value
@@ -59,7 +61,11 @@ class Context:
 
 @dataclass(eq=False, repr=False, slots=True)
 class Call:
-    """One call. `args` and `keywords` are values, `keyword_nodes` where each keyword is written (or spread by `**`)."""
+    """One call. `args` and `keywords` are values, `keyword_nodes` where each keyword is written (or spread by `**`).
+
+    names: all paths that the callee may have, as `torch.load` or `transformers.pipeline().to`; name: the first of them,
+    "" for the module's own functions.
+    """
 
     node: ast.Call
     callee: Value
@@ -70,16 +76,12 @@ class Call:
     context: Context
     target: Function | None = None  # the module's own function that runs, __init__ for a class
     result: Value = UNKNOWN
+    names: tuple[str, ...] = field(init=False)  # kept: rules ask for them 1,000 times in 300 lines
+    name: str = field(init=False)
 
-    @property
-    def name(self) -> str:
-        """The callee's path as `torch.load` or `transformers.pipeline().to`; "" for the module's own functions."""
-        return next((v.path for v in possible(self.callee) if isinstance(v, Symbol)), "")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All paths that the callee may have."""
-        return tuple(v.path for v in possible(self.callee) if isinstance(v, Symbol))
+    def __post_init__(self) -> None:
+        self.names = tuple([v.path for v in possible(self.callee) if isinstance(v, Symbol)])
+        self.name = self.names[0] if self.names else ""
 
     @property
     def loops(self) -> tuple[Loop, ...]:
@@ -106,6 +108,15 @@ class Result:
     context: Context
 
 
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Stored:
+    """`batch["key"] = value`, of the batch that a function was given."""
+
+    node: ast.Subscript
+    key: str
+    value: Value
+
+
 @dataclass(eq=False, repr=False, slots=True)
 class Handler:
     """An except clause; `catches` are the exceptions' values, empty for a bare except."""
@@ -128,10 +139,16 @@ class Function:
     loops: list[Loop] = field(default_factory=list)
     returns: list[Result] = field(default_factory=list)
     yields: list[Result] = field(default_factory=list)
+    stored: list[Stored] = field(default_factory=list)
     handlers: list[Handler] = field(default_factory=list)
     captured: dict[str, Value] = field(default_factory=dict)  # what it uses of the scopes around it
     result: Value = UNKNOWN
     analysed: bool = False
+
+    @cached_property
+    def parts(self) -> tuple[ast.AST, ...]:
+        """All nodes of it, itself first, decorators among them."""
+        return tuple(ast.walk(self.node))
 
     @property
     def parameters(self) -> tuple[ast.arg, ...]:
@@ -143,6 +160,23 @@ class Function:
         """The name of what a UDF gets: the first parameter, after self for a method; "" when there is none."""
         names = [a.arg for a in self.parameters][1 if self.owner is not None and not self.is_static else 0 :]
         return names[0] if names else ""
+
+    @property
+    def qualname(self) -> str:
+        """Its name with its class's: `Predict.__call__`."""
+        return f"{self.owner.name}.{self.name}" if self.owner is not None else self.name
+
+    def is_batch(self, value: Value) -> bool:
+        """Whether a value is the batch or row itself that it gets, or its copy."""
+        if not isinstance(value, Symbol) or value.origin is not Origin.PARAMETER or value.function is not self:
+            return False
+        return value.path in {self.batch_parameter, f"{self.batch_parameter}.copy()"}
+
+    @property
+    def stored_columns(self) -> list[Stored]:
+        """What it puts into its batch, where it gives that batch back."""
+        results = (v for r in (*self.returns, *self.yields) for v in possible(r.value))
+        return self.stored if any(self.is_batch(v) for v in results) else []
 
     @property
     def is_static(self) -> bool:
@@ -204,8 +238,10 @@ class Udf:
 
     @property
     def init(self) -> Function | None:
-        """The class's __init__."""
-        return self.cls.method("__init__") if self.cls is not None else None
+        """The class's __init__, or a dataclass's __post_init__."""
+        if self.cls is None:
+            return None
+        return self.cls.method("__init__") or self.cls.method("__post_init__")
 
 
 @dataclass(eq=False, repr=False)
@@ -228,6 +264,11 @@ class Operation:
         while found[-1].upstream is not None:
             found.append(found[-1].upstream)
         return tuple(reversed(found))
+
+    @property
+    def function(self) -> Function | None:
+        """What is called for each batch or row: a function, or a class's __call__; None where the module has none."""
+        return self.udf.function if self.udf is not None else None
 
     @property
     def maps(self) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from headrace.lint.model.expressions import Expressions, element
+from headrace.lint.model.expressions import Expressions
 from headrace.lint.model.module import Import
-from headrace.lint.model.records import Branch, ClassInfo, Function, Handler, Loop, Result
+from headrace.lint.model.records import Branch, ClassInfo, Function, Handler, Loop, Result, Stored
 from headrace.lint.model.values import (
     UNKNOWN,
     ClassValue,
@@ -23,12 +23,13 @@ from headrace.lint.model.values import (
     Symbol,
     Value,
     either,
+    element,
+    is_large,
     possible,
 )
 from headrace.lint.model.vocabulary import OTHERS, SOURCES
-from headrace.lint.model.walker import Scope, annotates_dataset
+from headrace.lint.model.walker import Scope, annotates_dataset, annotates_other, leaves
 
-_ENDS = ast.Return | ast.Raise | ast.Continue | ast.Break
 _STARRED_NAMES = (*sorted(SOURCES), "ActorPoolStrategy", "TaskPoolStrategy", "DataContext", "Dataset")
 
 
@@ -39,7 +40,7 @@ class Statements(Expressions):
         """Walks statements. What follows an `if` that leaves stands in that if's other arm."""
         with ExitStack() as arms:
             for statement in statements:
-                if isinstance(statement, ast.If) and _leaves(statement.body):
+                if isinstance(statement, ast.If) and leaves(statement.body):
                     self.evaluate(statement.test)
                     self._arm(statement, 0, statement.body, statement.test)
                     arms.enter_context(self.in_branch(Branch(statement, 1)))
@@ -78,7 +79,7 @@ class Statements(Expressions):
     def _if(self, node: ast.If) -> None:
         self.evaluate(node.test)
         arms = [self._arm(node, 0, node.body, node.test), self._arm(node, 1, node.orelse, None)]
-        self._join(arms[:1] if _leaves(node.orelse) else arms)
+        self._join(arms[:1] if leaves(node.orelse) else arms)
 
     def _try(self, node: ast.Try) -> None:
         with self.in_branch(Branch(node, 0)):
@@ -96,7 +97,7 @@ class Statements(Expressions):
             if handler.name:
                 self.bind(handler.name, Symbol("except", Origin.BUILTIN, base=caught))
             after = self._arm(node, number, handler.body, None)
-            if not _leaves(handler.body):
+            if not leaves(handler.body):
                 arms.append(after)
         self._join(arms)
         self.block(node.finalbody)
@@ -105,11 +106,20 @@ class Statements(Expressions):
         iterated = self.evaluate(node.iter)
         with self.in_loop(Loop(node, iterated, self.context.function)):
             self.assign(node.target, element(iterated))
+            self._count(node.body)
             self.block(node.body)
         self.block(node.orelse)
 
+    def _count(self, body: Sequence[ast.stmt]) -> None:
+        """A name that a loop's body counts up, `n += 1`, is no constant there, but what enumerate counts."""
+        for node in (n for s in body for n in ast.walk(s) if isinstance(n, ast.AugAssign)):
+            name = node.target.id if isinstance(node.target, ast.Name) else ""
+            if isinstance(self.scope.names.get(name), Constant) and isinstance(node.value, ast.Constant):
+                self.scope.names[name] = Symbol("enumerate()[0]", Origin.BUILTIN)
+
     def _while(self, node: ast.While) -> None:
         with self.in_loop(Loop(node, UNKNOWN, self.context.function)):
+            self._count(node.body)
             self.evaluate(node.test)
             self.block(node.body)
         self.block(node.orelse)
@@ -143,7 +153,7 @@ class Statements(Expressions):
         value = self.evaluate(node.value)
         before = self.evaluate(node.target)
         if isinstance(before, Items) and isinstance(value, Items):
-            before.items += value.items[:8]
+            before.items = [] if is_large(before) else [*before.items, *value.items[:8]]
             before.whole = False
         elif not isinstance(before, Items):
             self.assign(node.target, UNKNOWN)
@@ -161,11 +171,21 @@ class Statements(Expressions):
         elif isinstance(target, ast.Subscript):
             holder, key = self.evaluate(target.value), self.evaluate(target.slice)
             if isinstance(holder, Entries) and isinstance(key, Constant) and isinstance(key.value, str):
-                holder.entries[key.value] = value
+                holder.entries[key.value], holder.places[key.value] = value, target
+                if is_large(holder):
+                    holder.entries[key.value] = UNKNOWN
             elif isinstance(holder, Entries):
                 holder.whole = False
+            elif isinstance(holder, Symbol) and isinstance(key, Constant) and isinstance(key.value, str):
+                self._store(Stored(target, key.value, value), holder)
         elif isinstance(target, ast.Starred):
             self.assign(target.value, UNKNOWN)
+
+    def _store(self, stored: Stored, holder: Symbol) -> None:
+        """Notes a column that a function puts into the batch that it was given."""
+        function = holder.function
+        if self.recording and function is not None and function.is_batch(holder):
+            function.stored.append(stored)
 
     def _unpack(self, target: ast.Tuple | ast.List, value: Value) -> None:
         value = possible(value)[0]
@@ -331,6 +351,8 @@ class Statements(Expressions):
     def _parameter(self, parameter: ast.arg, value: Value, function: Function) -> Value:
         if any(isinstance(v, Flow) for v in possible(value)):
             return value
+        if annotates_other(parameter.annotation):
+            return Symbol(f"{OTHERS[0]}.{parameter.arg}") if value is UNKNOWN else value
         says = parameter.annotation is not None and self._says_dataset(parameter.annotation)
         if says or (parameter.arg in self.guessed and not isinstance(value, Symbol)):
             return self.source(parameter.arg, function)
@@ -346,18 +368,6 @@ class Statements(Expressions):
         says = annotates_dataset(self.evaluate(annotation))
         self.recording = recording
         return says
-
-
-def _leaves(body: Sequence[ast.stmt]) -> bool:
-    """Whether what follows `body` is not reached from it."""
-    if not body:
-        return False
-    last = body[-1]
-    if isinstance(last, ast.If):
-        return _leaves(last.body) and _leaves(last.orelse)
-    if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
-        return ast.unparse(last.value.func) in {"sys.exit", "exit", "quit", "os._exit"}
-    return isinstance(last, _ENDS)
 
 
 _METHODS: dict[type[ast.stmt], str] = {

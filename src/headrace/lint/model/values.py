@@ -72,11 +72,12 @@ class Items(Value):
 
 @dataclass(slots=True, eq=False)
 class Entries(Value):
-    """A dict that the module builds; not `whole`: it may have keys that are not known."""
+    """A dict that the module builds; not `whole`: it may have other keys too. `places`: of keys put in later."""
 
     entries: dict[str, Value]
     whole: bool
     node: ast.expr
+    places: dict[str, ast.expr] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,8 @@ class ObjectRef(Value):
 
 
 _MOST = 8  # values that one expression is followed with
+_MOST_PARTS = 1_000
+LONGEST_PATH = 200  # characters
 
 
 def possible(value: Value) -> tuple[Value, ...]:
@@ -196,6 +199,41 @@ def either(*values: Value) -> Value:
             if one not in found:
                 found.append(one)
     return found[0] if len(found) == 1 else Either(tuple(found[:_MOST]))
+
+
+def element(value: Value) -> Value:
+    """What a loop over `value` binds."""
+    value = possible(value)[0]
+    if isinstance(value, Items):
+        return either(*value.items) if value.items else UNKNOWN
+    if not isinstance(value, Symbol):
+        return UNKNOWN
+    if value.call is not None and value.origin is Origin.BUILTIN and value.path in {"enumerate()", "zip()"}:
+        parts = [element(a) for a in value.call.args[: 1 if value.path == "enumerate()" else None]]
+        if value.path == "enumerate()":
+            parts.insert(0, Symbol("enumerate()[0]", Origin.BUILTIN, base=value))
+        return Items("tuple", parts, whole=True, node=value.call.node)
+    return Symbol(f"{value.path}[*]"[:LONGEST_PATH], value.origin, value.function, value, value.call)
+
+
+def is_large(value: Value) -> bool:
+    """Whether a value has more than 1,000 parts, each counted wherever it occurs: after `x = [x, x]` ten times over.
+
+    Larger ones, and those that hold themselves, stand for nothing: what looks into them would not end.
+    """
+    left, parts = [value], 0
+    while left and parts <= _MOST_PARTS:
+        one = left.pop()
+        parts += 1
+        if isinstance(one, Computed):
+            left += one.operands
+        elif isinstance(one, Either):
+            left += one.values
+        elif isinstance(one, Items):
+            left += one.items
+        elif isinstance(one, Entries):
+            left += one.entries.values()
+    return parts > _MOST_PARTS
 
 
 def inputs(value: Value, _seen: set[int] | None = None) -> Iterator[Value]:

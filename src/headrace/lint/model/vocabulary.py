@@ -20,7 +20,7 @@ SOURCES = frozenset(
 )  # fmt: skip
 LAZY = frozenset(
     {
-        "add_column", "copy", "drop_columns", "filter", "fully_executed", "flat_map", "groupby", "join", "lazy",
+        "add_column", "copy", "drop_columns", "filter", "flat_map", "groupby", "join", "lazy",
         "limit", "map", "map_batches", "map_groups", "mix", "random_sample", "random_shuffle",
         "randomize_block_order", "rename_columns", "repartition", "repeat", "select_columns", "sort", "union",
         "window", "with_column", "with_columns", "zip",
@@ -29,11 +29,11 @@ LAZY = frozenset(
 SPLITS = frozenset({"split", "split_at_indices", "split_proportionately", "train_test_split", "streaming_split"})
 RUNS = frozenset(
     {
-        "aggregate", "count", "iter_batches", "iter_internal_ref_bundles", "iter_jax_batches", "iter_rows",
-        "iter_tf_batches", "iter_torch_batches", "materialize", "max", "mean", "min", "show", "size_bytes", "std",
-        "sum", "summary", "take", "take_all", "take_batch", "to_arrow_refs", "to_daft", "to_dask", "to_mars",
-        "to_modin", "to_numpy_refs", "to_pandas", "to_pandas_refs", "to_random_access_dataset", "to_spark", "to_tf",
-        "to_torch", "unique", "get_internal_block_refs",
+        "aggregate", "count", "fully_executed", "iter_batches", "iter_internal_ref_bundles", "iter_jax_batches",
+        "iter_rows", "iter_tf_batches", "iter_torch_batches", "materialize", "max", "mean", "min", "show",
+        "size_bytes", "std", "sum", "summary", "take", "take_all", "take_batch", "to_arrow_refs", "to_daft", "to_dask",
+        "to_mars", "to_modin", "to_numpy_refs", "to_pandas", "to_pandas_refs", "to_random_access_dataset", "to_spark",
+        "to_tf", "to_torch", "unique", "get_internal_block_refs",
     }
 )  # fmt: skip
 LOOKS = frozenset(
@@ -42,7 +42,7 @@ LOOKS = frozenset(
         "set_name", "stats", "types",
     }
 )  # fmt: skip
-OTHERS = ("headrace", "polars", "pl.")  # whose map_batches is not Ray Data's
+OTHERS = ("polars", "pl.", "headrace")  # whose map_batches is not Ray Data's
 BUILTINS = frozenset(dir(builtins))
 
 

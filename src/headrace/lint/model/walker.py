@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from headrace.lint.model.module import Module
 from headrace.lint.model.records import Branch, ClassInfo, Context, Function, Kind, Loop, Operation
 from headrace.lint.model.values import Computed, Either, Flow, Origin, Symbol, Value
-from headrace.lint.model.vocabulary import BUILTINS
+from headrace.lint.model.vocabulary import BUILTINS, OTHERS
 
 _DEEPEST = 12  # calls followed into each other
 _AGAIN = 400  # calls of functions that are followed once more with other datasets
+_ENDS = ast.Return | ast.Raise | ast.Continue | ast.Break
 
 
 @dataclass(eq=False, repr=False)
@@ -60,10 +61,11 @@ class Walker(ABC):
         """A function of the module."""
 
     def attributes_of(self, cls: ClassInfo) -> dict[str, Value]:
-        """What is known of an object's attributes; its __init__ is walked first, if it was not yet."""
-        init = cls.methods.get("__init__")
-        if init is not None and not init.analysed and init not in self.running:
-            self.run(init, (), {})
+        """What is known of an object's attributes; what prepares it is walked first, if it was not yet."""
+        for name in ("__init__", "__post_init__"):  # the latter of a dataclass
+            init = cls.methods.get(name)
+            if init is not None and not init.analysed and init not in self.running:
+                self.run(init, (), {})
         return cls.attributes
 
     def lookup(self, name: str) -> Value:
@@ -153,6 +155,23 @@ def annotates_dataset(value: Value) -> bool:
     if isinstance(value, Computed):
         return any(annotates_dataset(v) for v in value.operands)
     return isinstance(value, Either) and any(annotates_dataset(v) for v in value.values)
+
+
+def annotates_other(annotation: ast.expr | None) -> bool:
+    """Whether an annotation says that something is of a library with a map_batches of its own: `pl.LazyFrame`."""
+    return annotation is not None and ast.unparse(annotation).strip("\"'").startswith(OTHERS)
+
+
+def leaves(body: Sequence[ast.stmt]) -> bool:
+    """Whether what follows `body` is not reached from it."""
+    if not body:
+        return False
+    last = body[-1]
+    if isinstance(last, ast.If):
+        return leaves(last.body) and leaves(last.orelse)
+    if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
+        return ast.unparse(last.value.func) in {"sys.exit", "exit", "quit", "os._exit"}
+    return isinstance(last, _ENDS)
 
 
 _DATASETS = {

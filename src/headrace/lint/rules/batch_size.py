@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
-from headrace.lint.knowledge import builds, runs_model
+from headrace.lint.knowledge import CLOCKS, builds, may_ask_for_gpu, runs_model
 from headrace.lint.model.module import Module, reached
 from headrace.lint.model.records import Call, Operation, Udf
-from headrace.lint.model.values import Constant
+from headrace.lint.model.values import Constant, Symbol
 from headrace.lint.rule import Category, Finding, rule
 
 _TINY = 8  # rows: below it, a batch costs an accelerator about what one row does
+_DIFFUSION = "diffusers."  # a row is seconds of work and gigabytes of memory: 2 or 4 may be the most
 _TREES = ("joblib.", "xgboost.", "lightgbm.", "catboost.", "fasttext.", "spacy.")  # at ease with a block of any size
-_CLOCKS = frozenset({"time.time", "time.perf_counter", "time.monotonic", "timeit.default_timer"})
 
 
 @rule(
@@ -28,7 +29,7 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval()
+        self.model = torch.jit.load("model.pt").eval()
 
     @torch.inference_mode()
     def __call__(self, batch):
@@ -42,7 +43,7 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval()
+        self.model = torch.jit.load("model.pt").eval()
 
     @torch.inference_mode()
     def __call__(self, batch):
@@ -54,18 +55,26 @@ ray.data.read_parquet("in/").map_batches(Predict, batch_size=64).write_parquet("
 )
 def tiny_batch(module: Module) -> Iterator[Finding]:
     """A batch_size that is below 8 on every way, where the function runs a model or asks for a GPU."""
-    for operation, call in _batched(module):
+    largest: dict[ast.AST, int] = {}  # of all that lead to a call: a trial of 4 rows beside the real run
+    for _, call in _batched(module):
         sizes = [s for s in call.constants("batch_size") if isinstance(s, int)]
-        if sizes and max(sizes) < _TINY and (_models(operation.udf) or _asks_for_gpu(call)):
+        largest[call.node] = max([*sizes, largest.get(call.node, 0)] if sizes else [_TINY])
+    for operation, call in _batched(module):
+        size = largest[call.node]
+        models = _models(operation.udf)
+        if any(m.name.startswith(_DIFFUSION) for m in models):
+            continue
+        if size < _TINY and (models or may_ask_for_gpu(call)):
             name = (operation.udf.name if operation.udf is not None else "") or "the model"
-            yield Finding(call.keyword_nodes["batch_size"], f"{name} gets {max(sizes)} rows at a time")
+            rows = f"{size} rows" if size > 1 else "1 row"
+            yield Finding(call.keyword_nodes["batch_size"], f"{name} gets {rows} at a time")
 
 
 @rule(
     id="HR044",
     name="no-batch-size",
     category=Category.WASTES_MEMORY,
-    ray=">=2.50",
+    ray=">=2.44",
     title="a model gets batches of no stated size",
     why="without batch_size= the whole block, up to 128 MiB of input, is one batch: its size changes with the data",
     fix="say batch_size=N",
@@ -75,7 +84,7 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval()
+        self.model = torch.jit.load("model.pt").eval()
 
     @torch.inference_mode()
     def __call__(self, batch):
@@ -89,7 +98,7 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval()
+        self.model = torch.jit.load("model.pt").eval()
 
     @torch.inference_mode()
     def __call__(self, batch):
@@ -103,7 +112,7 @@ def no_batch_size(module: Module) -> Iterator[Finding]:
     """No batch_size, or None, where the function runs a neural network and no GPU is asked for."""
     for operation, call in _batched(module):
         absent = call.keywords.get("batch_size", Constant(None)) == Constant(None)
-        if not absent or (call.is_open and "batch_size" not in call.keywords) or _asks_for_gpu(call):
+        if not absent or (call.is_open and "batch_size" not in call.keywords) or may_ask_for_gpu(call):
             continue
         models = _models(operation.udf)
         if models and not any(m.name.startswith(_TREES) for m in models) and operation.udf is not None:
@@ -117,7 +126,7 @@ def no_batch_size(module: Module) -> Iterator[Finding]:
     category=Category.WRONG_RESULT,
     title="a trial has fewer rows than the batch size that it tries",
     why="limit(N) leaves one batch of N rows, so neither the time nor the memory is that of the size under test",
-    fix="give the trial at least ten batches: limit(10 * batch_size)",
+    fix="give the trial at least ten batches for each worker: limit(10 * batch_size * workers)",
     bad="""
 import time
 
@@ -146,14 +155,30 @@ for size in (64, 128):
 """,
 )
 def trial_below_one_batch(module: Module) -> Iterator[Finding]:
-    """limit(n) before map_batches(batch_size > n), in a sweep of sizes or in code that takes the time."""
+    """limit(n) before map_batches(batch_size > n), in a sweep or in code that takes the time; a sweep of workers."""
     for operation, call in _batched(module):
         sizes = [s for s in call.constants("batch_size") if isinstance(s, int)]
         rows = _limit(operation)
-        if rows is None or not sizes or max(sizes) <= rows or not (len(sizes) > 1 or _is_timed(module, call)):
+        if rows is None or not sizes:
             continue
-        above = ", ".join(str(s) for s in sorted(set(sizes)) if s > rows)
-        yield Finding(call.keyword_nodes["batch_size"], f"the trial has {rows} rows: none of its batches has {above}")
+        if max(sizes) > rows and (len(sizes) > 1 or _is_timed(module, call)):
+            above = ", ".join(str(s) for s in sorted(set(sizes)) if s > rows)
+            message = f"the trial has {rows} rows: none of its batches has {above}"
+            yield Finding(call.keyword_nodes["batch_size"], message)
+        keyword, workers = _workers(call)
+        if len(workers) > 1 and min(sizes) <= rows < min(sizes) * max(workers):
+            message = f"the trial has {rows} rows: {max(workers)} workers do not get {min(sizes)} each"
+            yield Finding(call.keyword_nodes[keyword], message)
+
+
+def _workers(call: Call) -> tuple[str, list[int]]:
+    """The keyword that says how many workers there are, and all numbers that a sweep gives it."""
+    given = call.keywords.get("compute")
+    if isinstance(given, Symbol) and given.call is not None and given.path.endswith("ActorPoolStrategy()"):
+        return "compute", [n for n in given.call.constants("size") if isinstance(n, int)]
+    if given is not None:
+        return "compute", []
+    return "concurrency", [n for n in call.constants("concurrency") if isinstance(n, int)]
 
 
 def _limit(operation: Operation) -> int | None:
@@ -170,15 +195,11 @@ def _limit(operation: Operation) -> int | None:
 
 def _is_timed(module: Module, call: Call) -> bool:
     function = call.context.function
-    return any(c.context.function is function and _CLOCKS.intersection(c.names) for c in module.calls)
+    return any(c.context.function is function and CLOCKS.intersection(c.names) for c in module.calls)
 
 
 def _batched(module: Module) -> Iterator[tuple[Operation, Call]]:
     return ((o, o.call) for o in module.maps if o.name == "map_batches" and o.call is not None)
-
-
-def _asks_for_gpu(call: Call) -> bool:
-    return any(isinstance(n, int | float) and n > 0 for n in call.constants("num_gpus"))
 
 
 def _models(udf: Udf | None) -> list[Call]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from headrace.lint.knowledge import may_ask_for_gpu
 from headrace.lint.model.module import Module
-from headrace.lint.model.records import Call
 from headrace.lint.model.values import UNKNOWN, Constant, Symbol, possible
 from headrace.lint.rule import Category, Edit, Finding, rule
 
@@ -53,7 +53,7 @@ def string_compute(module: Module) -> Iterator[Finding]:
     id="HR012",
     name="compute-and-concurrency",
     category=Category.SLOW,
-    ray=">=2.51",
+    ray=">=2.9",
     title="both compute= and concurrency= are given",
     why="a map operation silently ignores concurrency= beside compute=: the pool may not have the size that was meant",
     fix="take concurrency= out, and say the size in compute=",
@@ -98,7 +98,7 @@ def compute_and_concurrency(module: Module) -> Iterator[Finding]:
     id="HR013",
     name="gpu-without-batch-size",
     category=Category.BREAKS,
-    ray=">=2.5",
+    ray=">=2.23",
     title="map_batches asks for a GPU and has no batch size",
     why="no size fits every model and GPU, so Ray 2.60 raises ValueError, where older ones took 1024 or 4096 rows",
     fix="say batch_size=N, the largest that fits the GPU's memory",
@@ -110,7 +110,7 @@ class Double:
     def __call__(self, batch):
         return {"id": batch["id"] * 2}
 
-doubled = ray.data.range(8).map_batches(Double, num_cpus=1, num_gpus=1)
+ray.data.range(8).map_batches(Double, num_gpus=1).materialize()
 """,
     good="""
 import ray
@@ -119,14 +119,14 @@ class Double:
     def __call__(self, batch):
         return {"id": batch["id"] * 2}
 
-doubled = ray.data.range(8).map_batches(Double, batch_size=64, num_cpus=1, num_gpus=1)
+ray.data.range(8).map_batches(Double, batch_size=64, num_gpus=1).materialize()
 """,
 )
 def gpu_without_batch_size(module: Module) -> Iterator[Finding]:
     """num_gpus above 0, at least on some machines, and a batch_size that is absent, None or "auto"."""
     for operation in module.maps:
         call = operation.call
-        if call is None or operation.name != "map_batches" or not asks_for_gpu(call):
+        if call is None or operation.name != "map_batches" or not may_ask_for_gpu(call):
             continue
         sizes = possible(call.keywords.get("batch_size", UNKNOWN if call.is_open else Constant(None)))
         if all(isinstance(s, Constant) and s.value in {None, "auto"} for s in sizes):
@@ -160,16 +160,13 @@ class Double:
 doubled = ray.data.range(8).map_batches(Double, batch_size=64, num_gpus=1, num_cpus=0.25)
 """,
     notes="It is what Ray means to do (ray issue 33908), and right for most pipelines: hence opt-in. Tutorials that set"
-    " num_cpus on every operation tune what Ray Data schedules well by itself.",
+    " num_cpus on every operation tune what Ray Data schedules well by itself; a read with num_cpus=0.025 runs 40 tasks"
+    " on a core. Where workers are killed for their memory, more num_cpus= only makes them fewer: memory= says what one"
+    " needs.",
 )
 def implied_cpu(module: Module) -> Iterator[Finding]:
     """num_gpus above 0 without num_cpus."""
     for operation in module.maps:
         call = operation.call
-        if call is not None and asks_for_gpu(call) and not call.is_open and "num_cpus" not in call.keywords:
+        if call is not None and may_ask_for_gpu(call) and not call.is_open and "num_cpus" not in call.keywords:
             yield Finding(call.keyword_nodes["num_gpus"], f"{operation.name} takes 1 CPU too, for each of its workers")
-
-
-def asks_for_gpu(call: Call) -> bool:
-    """Whether num_gpus is above 0, at least in one of the ways that the script may go."""
-    return any(isinstance(n, int | float) and n > 0 for n in call.constants("num_gpus"))

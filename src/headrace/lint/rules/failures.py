@@ -6,13 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
-from headrace.lint.knowledge import runs_model
+from headrace.lint.knowledge import is_broad, may_run_model, runs_model
 from headrace.lint.model.module import Module, reached
 from headrace.lint.model.records import Function, Handler
-from headrace.lint.model.values import Flow, Symbol, inputs
+from headrace.lint.model.values import Flow, inputs
 from headrace.lint.rule import Category, Finding, rule
 
-_BROAD = frozenset({"Exception", "BaseException", "RuntimeError"})
 _OUT_OF_MEMORY = re.compile(r"\bOOM\b|out.of.memory", re.IGNORECASE)
 _SAYS_FAILED = re.compile(r"err|exc|fail|status|reason|ok|valid|success|message", re.IGNORECASE)
 _FILLED = frozenset({"zeros", "ones", "full", "zeros_like", "ones_like", "full_like"})
@@ -52,9 +51,9 @@ except ray.exceptions.RayTaskError as error:
 )
 def any_error_called_oom(module: Module) -> Iterator[Finding]:
     """A broad except round a pipeline or model, which says "OOM" without a look at what it caught."""
-    bodies = _tried(module.tree)
+    bodies = _tried(module)
     for handler in module.handlers:
-        if not _is_broad(handler) or _looks_at_it(handler.node) or not _says_oom(handler.node):
+        if not is_broad(handler) or _looks_at_it(handler.node) or not _says_oom(handler.node):
             continue
         if _does_inference(module, bodies.get(handler.node, set())):
             yield Finding(handler.node, f"{_written(handler)} calls every failure out of memory")
@@ -102,27 +101,25 @@ ray.data.read_parquet("in/").map_batches(Predict, batch_size=64).write_parquet("
 )
 def failure_made_a_row(module: Module) -> Iterator[Finding]:
     """A broad except round a forward pass, in what a map operation calls, that goes on with made-up values."""
-    bodies = _tried(module.tree)
+    bodies = _tried(module)
     for operation in module.maps:
-        function = operation.udf.function if operation.udf is not None else None
+        function = operation.function
         if function is None:
             continue
         called = {id(r.call.target): r.call.target for r in reached(function) if r.call.target is not None}
         for one in (function, *called.values()):
             for handler in one.handlers:
-                if _is_broad(handler) and _runs_model_in(one, bodies.get(handler.node, set())) and _makes_up(handler):
-                    message = f"{_written(handler)} turns a failure of the model in {one.name} into a made-up result"
+                if is_broad(handler) and _runs_model_in(one, bodies.get(handler.node, set())) and _makes_up(handler):
+                    message = (
+                        f"{_written(handler)} turns a failure of the model in {one.qualname} into a made-up result"
+                    )
                     yield Finding(handler.node, message)
 
 
-def _tried(tree: ast.Module) -> dict[ast.AST, set[ast.AST]]:
+def _tried(module: Module) -> dict[ast.AST, set[ast.AST]]:
     """What each except clause guards: the nodes of its try's body."""
-    tries = (n for n in ast.walk(tree) if isinstance(n, ast.Try | ast.TryStar))
+    tries: list[ast.Try | ast.TryStar] = [*module.nodes(ast.Try), *module.nodes(ast.TryStar)]
     return {h: {n for s in t.body for n in ast.walk(s)} for t in tries for h in t.handlers}
-
-
-def _is_broad(handler: Handler) -> bool:
-    return not handler.catches or any(isinstance(c, Symbol) and c.path in _BROAD for c in handler.catches)
 
 
 def _written(handler: Handler) -> str:
@@ -131,13 +128,13 @@ def _written(handler: Handler) -> str:
 
 def _looks_at_it(handler: ast.ExceptHandler) -> bool:
     """Whether the clause decides by something, as `if "out of memory" in str(e)`, or raises at once."""
-    if any(isinstance(s, ast.Raise) for s in handler.body):
+    if any(isinstance(s, ast.Raise) and not _says_oom(s) for s in handler.body):
         return True
     return any(isinstance(n, ast.If | ast.IfExp | ast.Match) for n in ast.walk(handler))
 
 
-def _says_oom(handler: ast.ExceptHandler) -> bool:
-    texts = (n.value for n in ast.walk(handler) if isinstance(n, ast.Constant))
+def _says_oom(said: ast.AST) -> bool:
+    texts = (n.value for n in ast.walk(said) if isinstance(n, ast.Constant))
     return any(isinstance(t, str) and _OUT_OF_MEMORY.search(t) for t in texts)
 
 
@@ -155,7 +152,7 @@ def _does_inference(module: Module, body: set[ast.AST]) -> bool:
 def _runs_model_in(function: Function, body: set[ast.AST]) -> bool:
     calls = [c for c in function.calls if c.node in body]
     calls += [r.call for c in calls if c.target is not None for r in reached(c.target)]
-    return any(runs_model(c) for c in calls)
+    return any(may_run_model(c) for c in calls)
 
 
 def _makes_up(handler: Handler) -> bool:
@@ -167,15 +164,16 @@ def _makes_up(handler: Handler) -> bool:
             return True
         if isinstance(node, ast.Call) and _appends(node) and any(_is_made_up(a) for a in node.args):
             return True
-        if isinstance(node, ast.Assign) and _is_made_up(node.value):
-            names = " ".join(ast.unparse(t) for t in node.targets)
+        if isinstance(node, ast.Assign | ast.AugAssign) and _is_made_up(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = " ".join(ast.unparse(t) for t in targets)
             if not _SAYS_FAILED.search(names):
                 return True
     return False
 
 
 def _appends(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Attribute) and node.func.attr == "append"
+    return isinstance(node.func, ast.Attribute) and node.func.attr in {"append", "extend"}
 
 
 def _is_made_up(node: ast.expr) -> bool:

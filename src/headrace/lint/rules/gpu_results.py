@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Iterator
 
-from headrace.lint.knowledge import is_model
+from headrace.lint.knowledge import columns_given, place_of, runs_model
 from headrace.lint.model.module import Module
-from headrace.lint.model.values import Constant, Entries, Items, Symbol, Value, inputs, possible
+from headrace.lint.model.values import Constant, Items, Symbol, Value, inputs, possible
 from headrace.lint.rule import Category, Finding, rule
 
+_ABOUT = re.compile(r"\.config\.|\.(shape|device|dtype|ndim)(\[|$)")  # of a model or tensor: names and numbers
 _LEAVES = (".cpu()", ".numpy()", ".tolist()", ".item()")
 
 
@@ -26,7 +27,7 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval().cuda()
+        self.model = torch.jit.load("model.pt").eval().cuda()
 
     @torch.inference_mode()
     def __call__(self, batch):
@@ -40,36 +41,29 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval().cuda()
+        self.model = torch.jit.load("model.pt").eval().cuda()
 
     @torch.inference_mode()
     def __call__(self, batch):
         return {"score": self.model(torch.as_tensor(batch["x"]).cuda()).cpu().numpy()}
 
-ds = ray.data.read_parquet("in/").map_batches(Predict, batch_size=64, num_gpus=1, num_cpus=1)
-ds.write_parquet("out/")
+ray.data.read_parquet("in/").map_batches(Predict, batch_size=64, num_gpus=1).write_parquet("out/")
 """,
     notes='It is not in the group "breaks on Ray 2.60" because that group is proven on machines without a GPU.',
 )
 def result_on_gpu(module: Module) -> Iterator[Finding]:
     """A value of the dict given back that comes of a CUDA tensor or model, and never was brought to the CPU."""
     for operation in module.maps:
-        function = operation.udf.function if operation.udf is not None else None
+        function = operation.function
         if function is None or operation.name == "filter":
             continue
-        for result in (*function.returns, *function.yields):
-            for entries in (v for v in possible(result.value) if isinstance(v, Entries)):
-                for key, value in entries.entries.items():
-                    if _on_gpu(value):
-                        yield Finding(_at(entries, key), f'"{key}" is a tensor on the GPU')
-
-
-def _at(entries: Entries, key: str) -> ast.expr:
-    if isinstance(entries.node, ast.Dict):
-        for name, value in zip(entries.node.keys, entries.node.values, strict=True):
-            if isinstance(name, ast.Constant) and name.value == key:
-                return value
-    return entries.node
+        for entries in columns_given(function):
+            for key, value in entries.entries.items():
+                if _on_gpu(value):
+                    yield Finding(place_of(entries, key), f'"{key}" is a tensor on the GPU')
+        for stored in function.stored_columns:
+            if _on_gpu(stored.value):
+                yield Finding(stored.node, f'"{stored.key}" is a tensor on the GPU')
 
 
 def _on_gpu(value: Value, depth: int = 0) -> bool:
@@ -83,17 +77,19 @@ def _on_gpu(value: Value, depth: int = 0) -> bool:
 
 def _is_cuda(symbol: Symbol, depth: int) -> bool:
     path, call = symbol.path, symbol.call
-    if path.endswith(_LEAVES):
+    if path.endswith(_LEAVES) or _ABOUT.search(path):
         return False
+    if path.endswith(".encode()") and call is not None:  # of sentence_transformers and what derives from it
+        asks = call.constant("convert_to_tensor") is True or call.constant("convert_to_numpy") is False
+        return asks and "cuda" in str(call.constant("device"))
     if path.endswith(".cuda()"):
         return True
     if call is not None and path.endswith("()"):
         device = call.keywords.get("device", call.args[0] if path.endswith(".to()") and call.args else None)
         if device is not None and any(isinstance(v, Constant) and isinstance(v.value, str) for v in inputs(device)):
             return all(_says_cuda(v) for v in possible(device))
-        is_pass = any(is_model(v) for v in possible(call.callee))
-        if is_pass or (path.startswith("torch.") and "()" not in call.name):
-            return any(_on_gpu(a, depth) for a in call.args)
+        if runs_model(call) or (path.startswith("torch.") and "()" not in call.name):
+            return any(_on_gpu(a, depth) for a in (*call.args, *call.keywords.values()))
     return symbol.base is not None and _on_gpu(symbol.base, depth)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from headrace.lint.knowledge import runs_model
+from headrace.lint.knowledge import columns, may_ask_for_gpu, runs_model
 from headrace.lint.model.module import Module, reached
 from headrace.lint.model.records import Call, Function, Operation, Result
 from headrace.lint.model.values import Computed, Constant, Entries, Origin, Symbol, Value, inputs, possible
@@ -59,14 +59,16 @@ images.map_batches(Predict, batch_size=64).write_parquet("out/")
 def image_carried_past_model(module: Module) -> Iterator[Finding]:
     """The batch, or its image column, given back by the last function that runs a model."""
     for operation in module.maps:
-        function = _function(operation)
+        function = operation.function
         if function is None or not any(runs_model(r.call) for r in reached(function)):
             continue
         if any(o.maps or o.name in _PROJECTS for o in _after(operation)) or not _has_images(operation, function):
             continue
+        if _makes_images(function):
+            continue
         for result in (*function.returns, *function.yields):
             if _gives_images(result, function, module):
-                yield Finding(result.node, f"{function.name} gives the images back with its answers")  # type: ignore[arg-type]
+                yield Finding(result.node, f"{function.qualname} gives the images back with its answers")  # type: ignore[arg-type]
 
 
 @rule(
@@ -113,18 +115,21 @@ images.map_batches(Predict, batch_size=64).write_parquet("out/")
 """,
 )
 def float_images_between_stages(module: Module) -> Iterator[Finding]:
-    """An image column made float, by a function without a model that a map operation with a class follows."""
+    """An image column made float, by a function without a model that a map operation with a class or GPU follows."""
     for operation in module.maps:
-        function = _function(operation)
+        function = operation.function
         if function is None or any(runs_model(r.call) for r in reached(function)):
             continue
-        if not any(o.udf is not None and o.udf.cls is not None for o in _after(operation)):
+        if not any(_is_of_a_class(o) for o in _after(operation)):
             continue
         for result in (*function.returns, *function.yields):
             width = _float_column(result.value)
             if width is not None:
-                message = f"{function.name} passes {width[0]} on as floats of {width[1]} bytes, uint8 takes 1"
-                yield Finding(result.node, message)  # type: ignore[arg-type]
+                yield Finding(result.node, _wide(function, *width))  # type: ignore[arg-type]
+        for stored in function.stored_columns:
+            size = _float_width(stored.key, stored.value)
+            if size is not None:
+                yield Finding(stored.node, _wide(function, stored.key, size))
 
 
 @rule(
@@ -160,15 +165,11 @@ def images_as_pandas(module: Module) -> Iterator[Finding]:
         call = operation.call
         if call is None or "pandas" not in call.constants("batch_format"):
             continue
-        function = _function(operation)
+        function = operation.function
         before = operation.chain[1:-1]
         first = operation.chain[0].name == "read_images" and not any(o.maps or o.name in _PROJECTS for o in before)
         if first or (function is not None and _uses_image(function)):
             yield Finding(call.keyword_nodes["batch_format"], "images go into a DataFrame, each as an object")
-
-
-def _function(operation: Operation) -> Function | None:
-    return operation.udf.function if operation.udf is not None else None
 
 
 def _after(operation: Operation) -> Iterator[Operation]:
@@ -179,32 +180,47 @@ def _after(operation: Operation) -> Iterator[Operation]:
         left += one.downstream
 
 
+def _is_of_a_class(operation: Operation) -> bool:
+    """Whether it maps a class of the module, or (of another module) what gets a GPU."""
+    known = operation.udf is not None and operation.udf.cls is not None
+    return known or (operation.call is not None and may_ask_for_gpu(operation.call))
+
+
 def _has_images(operation: Operation, function: Function) -> bool:
     steps = operation.chain
     read = steps[0].name == "read_images" and not any(o.maps or o.name in _PROJECTS for o in steps[1:-1])
     return read or _uses_image(function)
 
 
+def _makes_images(function: Function) -> bool:
+    """Whether it puts an image column into its batch: then images are its answer, of a diffusion model, say."""
+    name = function.batch_parameter
+    kinds = ast.Subscript
+    put = (n for n in function.parts if isinstance(n, kinds) and isinstance(n.ctx, ast.Store))
+    return any(ast.unparse(n.value) == name and getattr(n.slice, "value", None) in _COLUMNS for n in put)
+
+
 def _uses_image(function: Function) -> bool:
     """Whether it takes an image column from its batch."""
     name = function.batch_parameter
-    taken = (n for n in ast.walk(function.node) if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant))
+    taken = (n for n in function.parts if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant))
     return any(isinstance(n.value, ast.Name) and n.value.id == name and n.slice.value in _COLUMNS for n in taken)  # type: ignore[attr-defined]
 
 
 def _gives_images(result: Result, function: Function, module: Module) -> bool:
     """The batch itself with nothing taken out, `{**batch, ...}`, or an entry that is the batch's image column."""
-    whole = any(_is_batch(v, function) for v in possible(result.value)) and not _takes_out(function)
+    whole = any(function.is_batch(v) for v in possible(result.value)) and not _takes_out(function)
     written = result.node.value if isinstance(result.node, ast.Return) else None
     if isinstance(written, ast.Dict):
         spread = [v for k, v in zip(written.keys, written.values, strict=True) if k is None]
-        whole |= any(_is_batch(module.value(v), function) for v in spread) and not _takes_out(function)
+        whole |= any(function.is_batch(module.value(v)) for v in spread) and not _takes_out(function)
+    for value in possible(result.value):  # batch | {...}, dict(batch, ...)
+        parts = value.operands if isinstance(value, Computed) and value.op == "BitOr" else ()
+        if isinstance(value, Entries) and isinstance(value.node, ast.Call):
+            parts = tuple(module.value(a) for a in value.node.args)
+        whole |= any(function.is_batch(p) for p in parts) and not _takes_out(function)
     entries = [e for v in possible(result.value) if isinstance(v, Entries) for e in v.entries.values()]
     return whole or any(_is_image_column(e, function) for e in entries)
-
-
-def _is_batch(value: Value, function: Function) -> bool:
-    return isinstance(value, Symbol) and value.origin is Origin.PARAMETER and value.path == function.batch_parameter
 
 
 def _is_image_column(value: Value, function: Function) -> bool:
@@ -213,24 +229,28 @@ def _is_image_column(value: Value, function: Function) -> bool:
 
 
 def _takes_out(function: Function) -> bool:
-    """Whether it takes something out of its batch: pop, drop or del."""
-    name = function.batch_parameter
-    for node in ast.walk(function.node):
-        if isinstance(node, ast.Attribute) and node.attr in {"pop", "drop"} and ast.unparse(node.value) == name:
-            return True
-        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Del) and ast.unparse(node.value) == name:
-            return True
-    return False
+    """Whether it takes something out of its batch or a copy of it: pop, drop or del."""
+    drops = any(isinstance(n, ast.Attribute) and n.attr in {"pop", "drop"} for n in function.parts)
+    return drops or any(isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Del) for n in function.parts)
 
 
 def _float_column(value: Value) -> tuple[str, int] | None:
     """An image column that is made of floats, and the bytes that each takes."""
-    for entries in (v for v in possible(value) if isinstance(v, Entries)):
+    for entries in columns(value):
         for name, column in entries.entries.items():
-            widths = [w for v in inputs(column) if (w := _width(v)) is not None] if name in _COLUMNS else []
-            if widths and not _is_narrowed(column):
-                return name, widths[0]
+            width = _float_width(name, column)
+            if width is not None:
+                return name, width
     return None
+
+
+def _float_width(name: str, column: Value) -> int | None:
+    widths = [w for v in inputs(column) if (w := _width(v)) is not None] if name in _COLUMNS else []
+    return min(widths) if widths and not _is_narrowed(column) else None  # float32 / 255 stays float32
+
+
+def _wide(function: Function, name: str, width: int) -> str:
+    return f"{function.qualname} passes {name} on as floats of {width} bytes, uint8 takes 1"
 
 
 def _width(value: Value) -> int | None:

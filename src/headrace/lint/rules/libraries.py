@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from headrace.lint.model.module import Module
+from headrace.lint.model.module import Module, reached
 from headrace.lint.model.records import Function, Operation
-from headrace.lint.model.values import Origin, Symbol, Value, possible
+from headrace.lint.model.values import possible
 from headrace.lint.rule import Category, Edit, Finding, rule
 
 _SAME_WEIGHTS = (
@@ -97,20 +97,27 @@ ray.data.read_text("note.txt", include_paths=True).map_batches(name).materialize
 """,
 )
 def path_not_included(module: Module) -> Iterator[Finding]:
-    """batch["path"] in what is run on the rows of a read of whole files, before any step that may add columns."""
-    for operation in module.maps:
-        function = operation.udf.function if operation.udf is not None else None
+    """batch["path"], or "path" in select_columns, of a read of whole files before any step that may add columns."""
+    for operation in module.operations:
+        function = operation.function
         source = _read(operation)
         read = source.call if source is not None else None
-        if function is None or source is None or read is None:
+        if source is None or read is None:
             continue
         if read.is_open or not ("include_paths" not in read.keywords or read.constants("include_paths") == (False,)):
             continue
-        node = _path_taken(module, function)
+        node = _path_taken(module, function) if function is not None else _selected(operation)
         if node is not None:
             given = read.keyword_nodes.get("include_paths")
             edits = _asking(module, read.node) if given is None else ()
             yield Finding(node, f'{source.name} gives no "path" without include_paths=True', edits)
+
+
+def _selected(operation: Operation) -> ast.expr | None:
+    """Where select_columns() names "path"."""
+    call = operation.call if operation.name == "select_columns" else None
+    nodes = [n for a in (*call.node.args[:1], *call.node.keywords) for n in ast.walk(a)] if call is not None else []
+    return next((n for n in nodes if isinstance(n, ast.Constant) and n.value == "path"), None)
 
 
 def _read(operation: Operation) -> Operation | None:
@@ -135,19 +142,15 @@ def _asking(module: Module, call: ast.Call) -> tuple[Edit, ...]:
 def _path_taken(module: Module, function: Function) -> ast.expr | None:
     """Where a function takes "path" of its batch or row; None where it asks first, or puts it there itself."""
     taken: ast.expr | None = None
-    for node in ast.walk(function.node):
+    helpers = [one.call.target for one in reached(function) if one.call.target is not None]
+    for node in (n for f in (function, *helpers) for n in f.parts):
         if isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant) and node.left.value == "path":
             return None
         if not isinstance(node, ast.Subscript) or getattr(node.slice, "value", None) != "path":
             continue
-        if not any(_is_batch(v, function) for v in possible(module.value(node.value))):
+        if not any(function.is_batch(v) for v in possible(module.value(node.value))):
             continue
         if isinstance(node.ctx, ast.Store):
             return None
         taken = taken or node
     return taken
-
-
-def _is_batch(value: Value, function: Function) -> bool:
-    is_parameter = isinstance(value, Symbol) and value.origin is Origin.PARAMETER and value.function is function
-    return is_parameter and getattr(value, "path", "") == function.batch_parameter

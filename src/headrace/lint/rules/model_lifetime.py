@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from headrace.lint.knowledge import builds
-from headrace.lint.model.module import Module, reached
+from headrace.lint.knowledge import builds, unpickled_model
+from headrace.lint.model.module import Module, Reached, is_of_batch, is_over_batches, reached
+from headrace.lint.model.records import Call, Function
 from headrace.lint.rule import Category, Finding, rule
 
 
@@ -22,7 +23,7 @@ import torch
 
 class Predict:
     def __call__(self, batch):
-        model = torch.load("model.pt")
+        model = torch.jit.load("model.pt")
         return {"score": model(torch.as_tensor(batch["x"])).numpy()}
 
 ray.data.read_parquet("in/").map_batches(Predict, batch_size=64).write_parquet("out/")
@@ -33,7 +34,7 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval()
+        self.model = torch.jit.load("model.pt").eval()
 
     @torch.inference_mode()
     def __call__(self, batch):
@@ -43,15 +44,33 @@ ray.data.read_parquet("in/").map_batches(Predict, batch_size=64).write_parquet("
 """,
 )
 def model_built_per_batch(module: Module) -> Iterator[Finding]:
-    """A call that builds a model, made by what a map operation calls, itself or through the module's functions."""
+    """A call that builds a model, for every batch: in what a map operation calls, or in a loop over iter_batches()."""
+    for function in _called_per_batch(module):
+        calls = list(reached(function))
+        unpickled = [unpickled_model(one.call) for one in calls]
+        for one in calls:
+            is_built = builds(one.call) == "model" or one.call in unpickled
+            if is_built and not one.is_guarded and not is_of_batch(one.call, function):
+                through = f", through {one.via[0].target.name}()" if one.via and one.via[0].target is not None else ""
+                message = f"{_builds(one.call)} in {function.qualname}{through}, again for every batch"
+                yield Finding(one.call.node, message)
+    for call in module.calls:
+        if (
+            builds(call) == "model"
+            and any(is_over_batches(loop) for loop in call.loops)
+            and not Reached(call).is_guarded
+        ):
+            yield Finding(call.node, f"{_builds(call)} in a loop over batches, again for each")
+
+
+def _builds(call: Call) -> str:
+    return f"{call.name}() builds the model" if call.name else "the model is built"
+
+
+def _called_per_batch(module: Module) -> Iterator[Function]:
     for operation in module.maps:
-        udf = operation.udf
-        if udf is None or udf.function is None:
-            continue
-        for one in reached(udf.function):
-            if builds(one.call) != "model" or one.is_guarded:
-                continue
-            through = f", through {one.via[0].target.name}()" if one.via and one.via[0].target is not None else ""
-            what = one.call.name or "the model"
-            where = f"{udf.cls.name}.__call__" if udf.cls is not None else udf.name
-            yield Finding(one.call.node, f"{what} is built in {where}{through}: again for every batch")
+        if operation.udf is not None and operation.udf.function is not None:
+            yield operation.udf.function
+    for call in module.calls:
+        if call.target is not None and any(is_over_batches(loop) for loop in call.loops):
+            yield call.target

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from headrace.lint.knowledge import runs_model
 from headrace.lint.model.module import Module, Reached, reached
-from headrace.lint.model.records import Function
+from headrace.lint.model.records import Call, Function
 from headrace.lint.model.values import Constant, Items, Origin, Symbol, Value, inputs, possible
 from headrace.lint.rule import Category, Finding, rule
 
 _ONE_BY_ONE = (".transcribe", "easyocr.Reader().readtext")  # models whose call takes one row
-_PIXELS = ("PIL.Image.open", "PIL.Image.fromarray", "cv2.resize", "cv2.imdecode", "cv2.cvtColor", "simplejpeg.decode")
+_PIXELS = (
+    "PIL.Image.open",
+    "PIL.Image.fromarray",
+    "cv2.imread",
+    "cv2.resize",
+    "cv2.imdecode",
+    "cv2.cvtColor",
+    "simplejpeg.decode",
+)
 _TO_TENSOR = ("to_tensor", "pil_to_tensor", "ToTensor()", "PILToTensor()", "from_numpy", "as_tensor", "torch.tensor")
+_COLUMN = re.compile(r'\w+\["(?P<name>\w+)"\]')
 _SAME_ROWS = {"enumerate()", "zip()", "list()", "tqdm.tqdm()", "tqdm.auto.tqdm()", "reversed()"}
 _SAME_METHODS = (".iterrows()", ".itertuples()", ".tolist()", ".to_pylist()", ".to_list()", ".to_numpy()", ".values")
 
@@ -22,8 +32,8 @@ _SAME_METHODS = (".iterrows()", ".itertuples()", ".tolist()", ".to_pylist()", ".
     name="model-called-per-row",
     category=Category.WASTES_ACCELERATOR,
     title="the model is called for one row at a time",
-    why="the batch is there, but the accelerator gets one row a call and mostly waits",
-    fix="give the model the whole batch in one call",
+    why="a call has a fixed cost whatever it holds: with one row in each, the accelerator mostly waits",
+    fix="give the model the whole batch in one call, in map_batches",
     bad="""
 import ray
 from transformers import pipeline
@@ -53,13 +63,15 @@ ray.data.read_parquet("in/").map_batches(Classify, batch_size=64).write_parquet(
 """,
 )
 def model_called_per_row(module: Module) -> Iterator[Finding]:
-    """A forward pass in a loop over the batch's rows, in the UDF, a helper or the method of an actor that it calls."""
+    """A forward pass for each row of map, or in a loop over the batch's rows, in the UDF, a helper or an actor."""
     for operation in module.maps:
-        function = operation.udf.function if operation.udf is not None else None
-        if function is None or operation.name not in {"map_batches", "map_groups"}:
-            continue
-        for one in reached(function):
-            if runs_model(one.call) and not one.call.name.endswith(_ONE_BY_ONE) and _per_row(one, function):
+        function = operation.function
+        for one in reached(function) if function is not None else ():
+            if function is None or not runs_model(one.call) or one.call.name.endswith(_ONE_BY_ONE):
+                continue
+            if operation.name in {"map", "flat_map", "filter"} and _takes_single_row(one.call, function):
+                yield Finding(one.call.node, f"{operation.name} gives the model one row at a time: use map_batches")
+            elif operation.name in {"map_batches", "map_groups"} and _per_row(one, function):
                 message = f"the model is called for one row at a time, in a loop of {_where(one, function)}"
                 yield Finding(one.call.node, message)
 
@@ -98,7 +110,7 @@ ds.map_batches(prepare, batch_size=64).write_parquet("out/")
 def image_by_image(module: Module) -> Iterator[Finding]:
     """In a loop over rows: a transform with ToPILImage, or a tensor made of Image.fromarray."""
     for operation in module.maps:
-        function = operation.udf.function if operation.udf is not None else None
+        function = operation.function
         if function is None or operation.name not in {"map_batches", "map_groups"}:
             continue
         for one in reached(function):
@@ -148,7 +160,7 @@ class Predict:
         return {"path": batch["path"], "score": self.session.run(None, {"x": batch["image"]})[0]}
 
 ds = ray.data.read_images("photos/", include_paths=True).map_batches(resize, batch_size=64)
-ds.map_batches(Predict, batch_size=64, num_gpus=1, num_cpus=1).write_parquet("out/")
+ds.map_batches(Predict, batch_size=64, num_gpus=1).write_parquet("out/")
 """,
     notes="Transforms of tensors that are on the GPU already are left alone, and so are tokenizers.",
 )
@@ -159,15 +171,24 @@ def preprocessing_holds_gpu(module: Module) -> Iterator[Finding]:
         if udf is None or udf.function is None or call is None or not _wants_gpu(call.keywords.get("num_gpus")):
             continue
         calls = list(reached(udf.function))
-        first = next((c for c in calls if _is_pixel_work(c)), None)
+        takes_pil = any(c.call.name.startswith("transformers.pipeline()") for c in calls)  # PIL images only, no arrays
+        first = next((c for c in calls if _is_pixel_work(c) and not (takes_pil and _is_wrapped(c))), None)
         if first is not None and any(runs_model(c.call) for c in calls):
             message = f"{first.call.name} prepares images in {udf.name}, which holds a GPU meanwhile"
             yield Finding(first.call.node, message)
 
 
+def _takes_single_row(call: Call, function: Function) -> bool:
+    """Whether a call of map's function is given columns of one thing each: row["image"], and not row["frames"]."""
+    given = (v for a in (*call.args, *call.keywords.values()) for v in inputs(a) if isinstance(v, Symbol))
+    taken = [_COLUMN.match(v.path) for v in given if v.origin is Origin.PARAMETER and v.function is function]
+    names = {m["name"] for m in taken if m is not None}
+    return bool(names) and not any(n.endswith("s") and n != "bytes" for n in names)
+
+
 def _where(one: Reached, function: Function) -> str:
     inner = one.call.context.function
-    return inner.name if inner is not None else function.name
+    return (inner or function).qualname
 
 
 def _per_row(one: Reached, function: Function) -> bool:
@@ -175,6 +196,8 @@ def _per_row(one: Reached, function: Function) -> bool:
     for call in one.via:
         if call.target is not None and any(_of_batch(v, holders) for a in call.args for v in inputs(a)):
             holders.append(call.target)
+    if any(_of_batch(v, holders) and _is_numbered(v) for a in one.call.args for v in inputs(a)):
+        return True
     loops = [loop for c in (*one.via, one.call) for loop in c.loops]
     return any(_is_rows(v, holders) for loop in loops for v in possible(loop.iterates))
 
@@ -192,7 +215,15 @@ def _is_rows(value: Value, holders: list[Function]) -> bool:
         counts = value.path == "range()" and len(value.call.args) <= 2  # with a step it goes over chunks
         return counts and any(_of_batch(v, holders) for a in value.call.args for v in inputs(a))
     path = value.path.removesuffix("()") if value.path.endswith(_SAME_METHODS) else value.path
-    return _of_batch(value, holders) and "()" not in path and path != holders[0].batch_parameter
+    first = holders[0].batch_parameter
+    if value.function is holders[0] and not path.startswith((f"{first}[", f"{first}.")):
+        return False  # the batch itself is gone over by columns, and other arguments are no rows
+    return _of_batch(value, holders) and "()" not in path and not path.endswith((".columns", ".column_names"))
+
+
+def _is_numbered(value: Value) -> bool:
+    """Whether it is a row by a number that is counted up: `batch["text"][i]`, with `i += 1` in a while."""
+    return isinstance(value, Symbol) and value.path.endswith("][enumerate()[0]]")
 
 
 def _of_batch(value: Value, holders: list[Function]) -> bool:
@@ -217,10 +248,15 @@ def _is_transform(one: Reached) -> bool:
 
 
 def _is_pixel_work(one: Reached) -> bool:
-    if one.call.name in _PIXELS:
+    name = one.call.name.removesuffix(".from_pretrained()")
+    if name in _PIXELS or (name.endswith(("ImageProcessor", "ViTFeatureExtractor")) and name != one.call.name):
         return True
     made = [v for a in one.call.args for v in inputs(a) if isinstance(v, Symbol)]
     return _is_transform(one) and not any(".cuda()" in v.path or ".to()" in v.path for v in made)
+
+
+def _is_wrapped(one: Reached) -> bool:
+    return one.call.name == "PIL.Image.fromarray"
 
 
 def _wants_gpu(value: Value | None) -> bool:

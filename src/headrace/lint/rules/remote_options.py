@@ -31,6 +31,7 @@ _COMMON_OPTIONS = frozenset(
     }
 )  # fmt: skip
 _TASK_OPTIONS = frozenset({"max_retries", "num_returns", "retry_exceptions"})
+_NO_ACTOR_OPTIONS = frozenset({"max_calls"})  # the operations have this parameter, and fail with it beside a class
 _ACTOR_OPTIONS = frozenset(
     {
         "allow_out_of_order_execution", "concurrency_groups", "enable_tensor_transport", "get_if_exists", "lifetime",
@@ -38,7 +39,10 @@ _ACTOR_OPTIONS = frozenset(
     }
 )  # fmt: skip
 _OF_EXECUTION_OPTIONS = frozenset(
-    {"actor_locality_enabled", "exclude_resources", "preserve_order", "resource_limits", "verbose_progress"}
+    {
+        "actor_locality_enabled", "exclude_resources", "locality_with_output", "preserve_order", "resource_limits",
+        "verbose_progress",
+    }
 )  # fmt: skip
 _OF_CONTEXT = frozenset(
     {
@@ -47,6 +51,8 @@ _OF_CONTEXT = frozenset(
         "raise_original_map_exception", "read_op_min_num_blocks", "streaming_read_buffer_size",
         "actor_task_retry_on_errors", "wait_for_min_actors_s", "max_tasks_in_flight_per_actor", "shuffle_strategy",
         "checkpoint_config", "enable_operator_progress_bars", "retried_io_errors",
+        "enable_rich_progress_bars", "max_map_retries", "op_resource_reservation_ratio", "print_on_execution_start",
+        "retried_map_errors", "use_polars", "use_ray_tqdm", "verbose_stats_logs", "write_file_retry_on_errors",
     }
 )  # fmt: skip
 _OF_OTHERS = {
@@ -60,7 +66,9 @@ _OF_OTHERS = {
     "batch_size": "only map_batches has batches",
     "batch_format": "only map_batches has batches",
 }
-_TO_PYARROW = frozenset({"write_parquet", "write_csv", "write_json"})  # their unknown keywords go to the file's writer
+_TO_FILE = frozenset(
+    {"write_parquet", "write_csv", "write_json", "write_orc"}
+)  # unknown keywords go to the file's writer
 _FOR_TASKS = frozenset(
     {"num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "runtime_env", "scheduling_strategy",
      "max_retries", "retry_exceptions", "label_selector"}
@@ -137,6 +145,8 @@ def unknown_map_keyword(module: Module) -> Iterator[Finding]:
         own = _OWN | _ALSO.get(operation.name, frozenset())
         known = own | _COMMON_OPTIONS | _OF_EXECUTION_OPTIONS | _OF_CONTEXT | {"max_concurrency"}
         known |= _remote_options(operation.udf)
+        if _remote_options(operation.udf) == _ACTOR_OPTIONS:
+            known -= _NO_ACTOR_OPTIONS
         said: dict[ast.keyword, list[str]] = defaultdict(list)  # a spread dict may hold several
         for name, keyword in call.keyword_nodes.items():
             if name not in known and not name.startswith("_"):
@@ -147,7 +157,7 @@ def unknown_map_keyword(module: Module) -> Iterator[Finding]:
 def _hint(name: str, own: frozenset[str], udf: Udf | None) -> str:
     if name in _OF_OTHERS:
         return f": {_OF_OTHERS[name]}"
-    if name in _ACTOR_OPTIONS | _TASK_OPTIONS:
+    if name in _ACTOR_OPTIONS | _TASK_OPTIONS | _NO_ACTOR_OPTIONS:
         return f" for a {'function' if name in _ACTOR_OPTIONS else 'class'}"
     if udf is not None and udf.function is not None and name in {a.arg for a in udf.function.parameters}:
         return f': {udf.name} gets it by fn_kwargs={{"{name}": ...}}'
@@ -195,11 +205,53 @@ def max_concurrency_on_function(module: Module) -> Iterator[Finding]:
 
 
 @rule(
+    id="HR049",
+    name="deprecated-remote-option",
+    category=Category.INFORMATION,
+    ray=">=2.60",
+    title="a map operation is given an option of Ray tasks or actors",
+    why="Ray 2.60 warns of all that goes to ray_remote_args, and Ray 2.64 will not take it any more",
+    fix="leave it out, or say what is meant with num_cpus=, num_gpus=, memory=, resources= or compute=",
+    notes="""
+`max_concurrency=` is the one that tutorials recommend, "to limit memory" or "to prevent oversubscription". It does
+neither: it is the number of threads of an actor, whose calls Ray Data lets run one at a time anyway. How many workers
+there are is `compute=ray.data.ActorPoolStrategy(size=N)`; what one of them needs is `memory=`.
+""",
+    bad="""
+import ray
+
+class Double:
+    def __call__(self, batch):
+        return {"id": batch["id"] * 2}
+
+ray.data.range(8).map_batches(Double, max_concurrency=2).materialize()
+""",
+    good="""
+import ray
+
+class Double:
+    def __call__(self, batch):
+        return {"id": batch["id"] * 2}
+
+ray.data.range(8).map_batches(Double, compute=ray.data.ActorPoolStrategy(size=2)).materialize()
+""",
+)
+def deprecated_remote_option(module: Module) -> Iterator[Finding]:
+    """An option of tasks or actors that fits the function or class, and is no parameter of the operation."""
+    for operation, call in _calls(module):
+        legal = _COMMON_OPTIONS | _remote_options(operation.udf) | {"ray_remote_args_fn"}
+        for name in sorted(legal & call.keyword_nodes.keys()):
+            hint = ", and limits neither memory nor workers" if name == "max_concurrency" else ""
+            yield Finding(call.keyword_nodes[name], f"{operation.name}({name}=) is deprecated since Ray 2.60{hint}")
+
+
+@rule(
     id="HR017",
     name="remote-option-on-write",
     category=Category.BREAKS,
     title="a write is given num_cpus or another option of its tasks",
-    why="the keyword goes to the file writer, which raises TypeError after the model has run on the first blocks",
+    why="write_parquet and its kin hand the keyword to the file's writer, which raises TypeError after the model has "
+    "run on the first blocks; other writes raise it at once",
     fix='say ray_remote_args={"num_cpus": N}',
     error="unexpected parquet write option: num_cpus",
     fixable=True,
@@ -215,17 +267,18 @@ ray.data.range(8).write_parquet("out/", ray_remote_args={"num_cpus": 0.5})
 """,
 )
 def remote_option_on_write(module: Module) -> Iterator[Finding]:
-    """An option of Ray tasks among the keywords of write_parquet, write_csv or write_json."""
+    """An option of Ray tasks among the keywords of a write."""
     for operation in module.runs:
         call = operation.call
-        if call is None or operation.name not in _TO_PYARROW:
+        if call is None or not operation.name.startswith("write_"):
             continue
         found = [(name, keyword) for name, keyword in call.keyword_nodes.items() if name in _FOR_TASKS]
         alone = len(found) == 1 and "ray_remote_args" not in call.keywords and not call.is_open
         for name, keyword in found:
             text = f'ray_remote_args={{"{name}": {module.written(keyword.value)}}}'
             edits = (Edit(keyword, text),) if alone and keyword.arg == name else ()
-            message = f"{operation.name} has no {name}=: it fails after the work is done; use ray_remote_args"
+            when = "after the work is done" if operation.name in _TO_FILE else "before anything runs"
+            message = f"{operation.name} has no {name}=: it fails {when}; use ray_remote_args"
             yield Finding(keyword, message, edits)
 
 

@@ -5,24 +5,19 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from headrace.lint.knowledge import CLOCKS
 from headrace.lint.model.module import Module, reached
-from headrace.lint.model.records import Call, Kind, Operation
-from headrace.lint.model.values import Computed, Constant, Flow, Symbol, Value, inputs, possible
+from headrace.lint.model.records import Call, Function, Kind, Operation
+from headrace.lint.model.values import Computed, Constant, Flow, Instance, Symbol, Value, inputs, possible
 from headrace.lint.rule import Category, Finding, rule
 
-_CLOCKS = frozenset(
-    f"{clock}()"
-    for clock in (
-        "time.time", "time.perf_counter", "time.monotonic", "time.process_time", "time.time_ns",
-        "time.perf_counter_ns", "time.monotonic_ns", "timeit.default_timer", "datetime.datetime.now",
-        "datetime.datetime.utcnow",
-    )
-)  # fmt: skip
 _LOOKS = frozenset({"take", "take_batch", "show"})
 _DEFAULT_ROWS = 20  # of take, take_batch and show on Ray 2.60
 _WHOLE = frozenset({"sort", "groupby", "map_groups", "random_shuffle", "repartition", "materialize", "aggregate"})
+_WAITS = frozenset({"ray.get", "ray.wait"})  # for tasks and actors that may run anything
+_SECONDS = frozenset({1, 60, 3600, 86_400})  # over a time: runs per second, minute, hour, day
 _HARMLESS = frozenset({"print", "str", "repr", "type", "isinstance", "id"})
 
 
@@ -54,11 +49,17 @@ print(f"{time.time() - start:.2f} s")
 """,
 )
 def timing_of_construction(module: Module) -> Iterator[Finding]:
-    """A difference of two clock readings with lazy operations between them, and nothing that might run them."""
-    for node, interval in _differences(module):
+    """Lazy operations, and nothing that might run them, between two clock readings or in a stopwatch's `with`."""
+    found = list(_differences(module))
+    runs_from = {i.start for _, i in found if i.runs}  # the run is timed too, from where the building ends
+    for node, interval in found:
+        lazy = [o.name for o in interval.operations if o.kind is Kind.LAZY]
+        if lazy and not interval.may_run and interval.end not in runs_from:
+            yield Finding(node, f"this is the time to build {lazy[-1]}, which has not run yet")
+    for watch, interval in _stopwatches(module):
         lazy = [o.name for o in interval.operations if o.kind is Kind.LAZY]
         if lazy and not interval.may_run:
-            yield Finding(node, f"this is the time to build {lazy[-1]}, which has not run yet")
+            yield Finding(watch, f"this takes the time to build {lazy[-1]}, which has not run yet")
 
 
 @rule(
@@ -132,8 +133,9 @@ print(f"{ray.data.read_parquet('out/').count() / elapsed:.1f} rows/s")
 def throughput_of_other_rows(module: Module) -> Iterator[Finding]:
     """Rows over a difference of clock readings: of a take beside a whole run, or a literal that no run fits."""
     walked = _Walked(module)
-    for node, value in list(module.values.items()):
-        if not isinstance(node, ast.BinOp) or not isinstance(value, Computed) or value.op != "Div":
+    for node in module.nodes(ast.BinOp):
+        value = module.value(node)
+        if not isinstance(value, Computed) or value.op != "Div":
             continue
         above, below = value.operands
         for interval in _intervals(below, walked):
@@ -150,7 +152,9 @@ def _mismatch(above: Value, interval: Interval) -> str | None:
         taken = _taken_by(one)
         if taken is not None and whole:
             return f"these are the rows of {taken.rpartition('.')[2]}, the time is also that of {whole[0].name}()"
-        if not isinstance(one, Constant) or not isinstance(one.value, int):
+        if whole and _is_count_before_limit(one, whole[0]):
+            return f"these are all the rows of the input, {whole[0].name}() runs up to {_limit(whole[0])}"
+        if not isinstance(one, Constant) or not isinstance(one.value, int) or one.value in _SECONDS:
             continue
         if len(whole) == 1 and whole[0].name not in {"count", "to_pandas"}:
             limit = _limit(whole[0])
@@ -161,6 +165,13 @@ def _mismatch(above: Value, interval: Interval) -> str | None:
             if rows is not None and rows != one.value:
                 return f"{one.value} rows are counted, {interval.runs[0].name}() gives up to {rows}"
     return None
+
+
+def _is_count_before_limit(value: Value, run: Operation) -> bool:
+    """Whether it is the count() of a step of the pipeline that run, from before its limit()."""
+    counted = value.base if isinstance(value, Symbol) and value.path == "ray.data.Dataset.count()" else None
+    limits = [n for n, step in enumerate(run.chain) if step.name == "limit"]
+    return isinstance(counted, Flow) and bool(limits) and counted.last in run.chain[: limits[0]]
 
 
 def _taken_by(value: Value) -> str | None:
@@ -179,6 +190,8 @@ class Interval:
 
     operations: tuple[Operation, ...]
     has_unknown: bool
+    start: Call | None = None
+    end: Call | None = None
 
     @property
     def runs(self) -> tuple[Operation, ...]:
@@ -204,22 +217,51 @@ class _Walked:
 
     def between(self, start: Call, end: Call) -> Interval:
         """What runs after one call and before another, functions of the module gone into."""
-        calls = self.calls[self.order[start.node] + 1 : self.order[end.node]]
+        found = self.of(self.calls[self.order[start.node] + 1 : self.order[end.node]])
+        return replace(found, start=start, end=end)
+
+    def of(self, calls: list[Call]) -> Interval:
+        """What these calls do."""
         nodes = dict.fromkeys(c.node for c in calls)
         for call in calls:
             if call.target is not None:
                 nodes |= dict.fromkeys(r.call.node for r in reached(call.target))
         operations = [o for n in nodes for o in self.operations.get(n, ())]
         strange = (c for c in calls if c.target is None and c.node not in self.operations and c.name not in _HARMLESS)
-        return Interval(tuple(operations), any(_gets_dataset(c) for c in strange))
+        return Interval(tuple(operations), any(c.name in _WAITS or _gets_dataset(c) for c in strange))
+
+
+def _stopwatches(module: Module) -> Iterator[tuple[ast.expr, Interval]]:
+    """The bodies of `with timer():`, of a context manager of the module's own that reads a clock before and after."""
+    made = {c.node: c for c in module.calls}
+    watches = [(n, i.context_expr) for n in module.nodes(ast.With) for i in n.items]
+    watches = [(n, e) for n, e in watches if isinstance(e, ast.Call) and e in made and _is_stopwatch(made[e])]
+    walked = _Walked(module) if watches else None
+    for node, expression in watches:
+        inside = {n for s in node.body for n in ast.walk(s)}
+        if walked is not None:
+            yield expression, walked.of([c for c in module.calls if c.node in inside])
+
+
+def _is_stopwatch(call: Call) -> bool:
+    for one in possible(call.result):
+        if isinstance(one, Instance):
+            enter, leave = (one.cls.method(n) for n in ("__enter__", "__exit__"))
+            return enter is not None and leave is not None and _readings(enter) > 0 and _readings(leave) > 0
+    function = call.target
+    manages = function is not None and any("contextmanager" in getattr(d, "path", "") for d in function.decorators)
+    return manages and function is not None and _readings(function) > 1
+
+
+def _readings(function: Function) -> int:
+    return sum(c.name in CLOCKS for c in function.calls)
 
 
 def _differences(module: Module) -> Iterator[tuple[ast.BinOp, Interval]]:
     walked = _Walked(module)
-    for node, value in list(module.values.items()):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
-            for interval in _intervals(value, walked):
-                yield node, interval
+    for node in module.nodes(ast.BinOp):
+        for interval in _intervals(module.value(node), walked):
+            yield node, interval
 
 
 def _intervals(value: Value, walked: _Walked) -> Iterator[Interval]:
@@ -235,11 +277,11 @@ def _intervals(value: Value, walked: _Walked) -> Iterator[Interval]:
 def _reading(value: Value) -> Call | None:
     found = possible(value)
     one = found[0]
-    return one.call if len(found) == 1 and isinstance(one, Symbol) and one.path in _CLOCKS else None
+    return one.call if len(found) == 1 and isinstance(one, Symbol) and one.path.removesuffix("()") in CLOCKS else None
 
 
 def _gets_dataset(call: Call) -> bool:
-    given = (v for a in (*call.args, *call.keywords.values()) for v in inputs(a))
+    given = (v for a in (call.callee, *call.args, *call.keywords.values()) for v in inputs(a))
     return any(isinstance(v, Flow) for v in given)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from headrace.lint.knowledge import is_torch_module, runs_model
+from headrace.lint.knowledge import is_torch_module, is_torchvision_model, runs_model
 from headrace.lint.model.module import Module, Reached, reached
 from headrace.lint.model.records import Call
-from headrace.lint.model.values import Instance, Symbol, Value, inputs, possible
+from headrace.lint.model.values import FunctionValue, Instance, Symbol, Value, inputs, possible
 from headrace.lint.rule import Category, Finding, rule
 
 _LOADERS = {"torch.load", "torch.jit.load", "torch.hub.load", "timm.create_model", "open_clip.create_model"}
@@ -29,7 +29,7 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval()
+        self.model = torch.jit.load("model.pt").eval()
 
     def __call__(self, batch):
         return {"score": self.model(torch.as_tensor(batch["x"])).detach().numpy()}
@@ -42,7 +42,7 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval()
+        self.model = torch.jit.load("model.pt").eval()
 
     @torch.inference_mode()
     def __call__(self, batch):
@@ -50,6 +50,7 @@ class Predict:
 
 ray.data.read_parquet("in/").map_batches(Predict, batch_size=64).write_parquet("out/")
 """,
+    notes="With gradients, `.numpy()` of an answer raises RuntimeError; a `.detach()` before it only hides the cause.",
 )
 def gradients_kept(module: Module) -> Iterator[Finding]:
     """A torch model called by a UDF, with nothing around it that turns gradients off."""
@@ -105,16 +106,14 @@ ray.data.read_parquet("in/").map_batches(Predict, batch_size=64).write_parquet("
 )
 def eval_missing(module: Module) -> Iterator[Finding]:
     """A torch model that a UDF calls, on which the module nowhere calls eval() and which it gives to nothing else."""
-    settled = [c for c in module.calls if c.name.endswith((".eval", ".train"))]
-    given = [v for c in module.calls for a in (*c.args, *c.keywords.values()) for v in possible(a)]
+    elsewhere = {_made(v) for c in module.calls if c.name.endswith((".eval", ".train")) for v in possible(c.callee)}
+    elsewhere |= {_made(v) for c in module.calls for a in (*c.args, *c.keywords.values()) for v in possible(a)}
     for operation in module.maps:
         udf = operation.udf
         for one in reached(udf.function) if udf is not None and udf.function is not None else ():
             for model in possible(one.call.callee):
                 made = _made(model)
-                if made is None or not _runs_torch(one.call) or any(made is _made(v) for v in given):
-                    continue
-                if not any(made is _made(v) for c in settled for v in possible(c.callee)):
+                if made is not None and made not in elsewhere and _runs_torch(one.call):
                     yield Finding(one.call.node, f"{operation.name} runs a model on which eval() was never called")
 
 
@@ -125,8 +124,13 @@ def _runs_torch(call: Call) -> bool:
     for value in possible(call.callee):
         if isinstance(value, Instance):
             return is_torch_module(value.cls)
+        if isinstance(value, FunctionValue):
+            return value.function.name == "forward"
         if isinstance(value, Symbol) and value.path.endswith(("()", ".forward")):
-            return any(_loads_torch(s.call) for s in _steps(value) if s.call is not None)
+            steps = list(_steps(value))
+            own = steps[-1].base  # Net().eval(), where it is not a library's
+            is_own = isinstance(own, Instance) and is_torch_module(own.cls)
+            return is_own or any(_loads_torch(s.call) for s in steps if s.call is not None)
     return False
 
 
@@ -134,11 +138,7 @@ def _loads_torch(call: Call) -> bool:
     name = call.name
     if name.startswith("transformers.") and name.endswith(".from_pretrained"):
         return not name.removeprefix("transformers.").startswith(("TF", "Flax"))
-    return name in _LOADERS or _is_torchvision(name)
-
-
-def _is_torchvision(name: str) -> bool:
-    return name.startswith("torchvision.models.") and "()" not in name and name.rpartition(".")[2][:1].islower()
+    return name in _LOADERS or is_torchvision_model(name)
 
 
 def _steps(value: Value | None) -> Iterator[Symbol]:
@@ -164,7 +164,7 @@ def _made(value: Value | None) -> object:
     """What stands for one model, through its methods: the call that loaded it, or its class; None for others."""
     for step in _steps(value):
         call = step.call
-        if call is not None and (call.name in _IN_TRAINING or _is_torchvision(call.name)):
+        if call is not None and (call.name in _IN_TRAINING or is_torchvision_model(call.name)):
             return call.node
         value = step.base
     if isinstance(value, Instance) and is_torch_module(value.cls):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
-from headrace.lint.knowledge import builds
+from headrace.lint.knowledge import CLOCKS, builds, may_ask_for_gpu
 from headrace.lint.model.module import Module, reached
 from headrace.lint.model.records import Call, Loop, Operation
-from headrace.lint.model.values import ClassValue, Constant, Items, Symbol, possible
+from headrace.lint.model.values import ClassValue, Constant, Flow, Items, Symbol, possible
 from headrace.lint.rule import Category, Finding, rule
 
-_CLOCKS = frozenset({"time.time", "time.perf_counter", "time.monotonic", "timeit.default_timer"})
+_MEASURES = re.compile(r"(^|[._])(measure|benchmark|bench|time|throughput|profile)(_\w+)?$")
 _LOOKS_INSIDE = frozenset({"len", "list", "sorted", "iter", "next", "sum", "ray.get", "ray.wait", "enumerate"})
 
 
@@ -38,19 +39,15 @@ print(ray.data.read_parquet("out/").count())
 )
 def result_of_write(module: Module) -> Iterator[Finding]:
     """An attribute, item, element or length taken of the None that a write of a dataset returns."""
-    names = [c.name for c in module.calls]
-    calls = {id(c.node): n for c, n in zip(module.calls, names, strict=True)}
-    for node in ast.walk(module.tree):
-        used: ast.expr | None = None
-        if isinstance(node, ast.Attribute | ast.Subscript):
-            used = node.value
-        elif isinstance(node, ast.For):
-            used = node.iter
-        elif isinstance(node, ast.Call) and node.args and calls.get(id(node)) in _LOOKS_INSIDE:
-            used = node.args[0]
-        write = _write(module, used) if used is not None else None
-        if used is not None and write is not None:
-            yield Finding(used, f"{write}() has returned None")
+    if not any(o.name.startswith("write_") for o in module.operations):
+        return
+    used = [n.value for n in module.nodes(ast.Attribute)] + [n.value for n in module.nodes(ast.Subscript)]
+    used += [n.iter for n in module.nodes(ast.For)]
+    used += [c.node.args[0] for c in module.calls if c.node.args and c.name in _LOOKS_INSIDE]
+    for node in used:
+        write = _write(module, node)
+        if write is not None:
+            yield Finding(node, f"{write}() has returned None")
 
 
 def _write(module: Module, node: ast.expr) -> str | None:
@@ -76,7 +73,7 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval()
+        self.model = torch.jit.load("model.pt").eval()
 
     @torch.inference_mode()
     def __call__(self, batch):
@@ -96,7 +93,7 @@ import torch
 
 class Predict:
     def __init__(self):
-        self.model = torch.load("model.pt").eval()
+        self.model = torch.jit.load("model.pt").eval()
 
     @torch.inference_mode()
     def __call__(self, batch):
@@ -110,16 +107,24 @@ for size in (16, 64, 256):
 )
 def sweep_times_model_loading(module: Module) -> Iterator[Finding]:
     """A class that builds a model, or asks for a GPU, whose dataset is built, run and timed in one loop."""
-    clocks = [c for c in module.calls if _CLOCKS.intersection(c.names)]
+    clocks = [c for c in module.calls if CLOCKS.intersection(c.names)]
+    measures = [c for c in module.calls if c.context.loops and _MEASURES.search(c.name)]
     for operation in module.maps:
         call = operation.call
         if call is None or not operation.context.loops or not _loads(operation, call):
             continue
         loop = operation.context.loops[-1]
         runs = [o for o in module.runs if operation in o.chain and _within(o.context.loops, loop)]
-        if runs and sum(_within(c.context.loops, loop) for c in clocks) > 1:
+        is_timed = runs and sum(_within(c.context.loops, loop) for c in clocks) > 1
+        if is_timed or any(_gets(c, operation) and _within(c.context.loops, loop) for c in measures):
             name = (operation.udf.name if operation.udf is not None else "") or "the class"
             yield Finding(call.node, f"every time that this loop takes holds the loading of {name}'s model")
+
+
+def _gets(call: Call, operation: Operation) -> bool:
+    """Whether a call is given the dataset: of another module's function that measures, which must then run it."""
+    given = (v for a in (*call.args, *call.keywords.values()) for v in possible(a) if isinstance(v, Flow))
+    return any(operation in v.last.chain for v in given)
 
 
 def _loads(operation: Operation, call: Call) -> bool:
@@ -127,8 +132,7 @@ def _loads(operation: Operation, call: Call) -> bool:
     udf = operation.udf
     if udf is not None and udf.init is not None:
         return any(builds(one.call) == "model" for one in reached(udf.init))
-    asks_for_gpu = any(isinstance(n, int | float) and n > 0 for n in call.constants("num_gpus"))
-    return asks_for_gpu and udf is not None and udf.function is None and not isinstance(udf.value, ClassValue)
+    return may_ask_for_gpu(call) and udf is not None and udf.function is None and not isinstance(udf.value, ClassValue)
 
 
 def _within(loops: tuple[Loop, ...], loop: Loop) -> bool:
@@ -142,15 +146,15 @@ def _within(loops: tuple[Loop, ...], loop: Loop) -> bool:
     title="the pipeline asks for fewer GPUs than the script says there are",
     why="the GPUs that no worker reserves stay idle for the whole run",
     fix="raise the pool's size, or leave it out: Ray Data then starts workers while there are GPUs",
+    notes="More workers than the cluster holds are no mistake on Ray 2.60, though old advice warns of contention: the"
+    " pool starts those that there is room for, and the others wait.",
     bad="""
 import ray
 from models import Predict
 
 ray.init(num_gpus=4)
 pool = ray.data.ActorPoolStrategy(size=1)
-ray.data.read_parquet("in/").map_batches(
-    Predict, batch_size=64, num_cpus=1, num_gpus=1, compute=pool
-).write_parquet("out/")
+ray.data.read_parquet("in/").map_batches(Predict, batch_size=64, num_gpus=1, compute=pool).write_parquet("out/")
 """,
     good="""
 import ray
@@ -158,9 +162,7 @@ from models import Predict
 
 ray.init(num_gpus=4)
 pool = ray.data.ActorPoolStrategy(size=4)
-ray.data.read_parquet("in/").map_batches(
-    Predict, batch_size=64, num_cpus=1, num_gpus=1, compute=pool
-).write_parquet("out/")
+ray.data.read_parquet("in/").map_batches(Predict, batch_size=64, num_gpus=1, compute=pool).write_parquet("out/")
 """,
 )
 def fewer_workers_than_gpus(module: Module) -> Iterator[Finding]:
