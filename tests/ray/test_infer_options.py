@@ -10,6 +10,7 @@ import ray.data
 from headrace.core.errors import BadCluster, BadInput, BadModel, BadOption
 from headrace.core.needs import Needs
 from headrace.demo import MODEL
+from headrace.engine.ray_data.prompt import Prompt
 from headrace.engine.ray_data.user_choices import CORES, choose
 from headrace.engine.ray_data.user_rows import UserRows
 from headrace.job.job import Infer, Job
@@ -135,7 +136,8 @@ def test_nothing_before_it_needs_room_when_the_dataset_is_materialized_already(d
     assert done.count() == 1
 
 
-def test_the_global_context_of_ray_data_stays_as_it_was(ds: Any) -> None:
-    before = repr(ray.data.DataContext.get_current())
-    infer(ds, MODEL, precision="fp32")
-    assert repr(ray.data.DataContext.get_current()) == before
+def test_the_context_of_ray_data_and_that_of_the_dataset_stay_as_they_were(ds: Any) -> None:
+    before, own = repr(ray.data.DataContext.get_current()), repr(ds.context)
+    result = infer(ds, MODEL, precision="fp32")
+    assert (repr(ray.data.DataContext.get_current()), repr(ds.context)) == (before, own)
+    assert result.context.custom_execution_callback_classes == [Prompt]

@@ -19,6 +19,7 @@ from headrace.engine.ray_data import user_blocks as blocks
 from headrace.engine.ray_data.carried import Carried, carry
 from headrace.engine.ray_data.cluster_facts import this_cluster
 from headrace.engine.ray_data.model_apart import model_apart, parts_of
+from headrace.engine.ray_data.prompt import Prompt
 from headrace.engine.ray_data.user_choices import APART, Chosen, choose, precision_choice
 from headrace.engine.ray_data.user_work import InferWorker, KeyLess, UserWork, prepare
 from headrace.engine.settling.agreement_cache import cache_path, recall
@@ -82,6 +83,7 @@ def choices_of(ds: Any) -> dict[str, Choice]:
 def _built(ds: Any, carried: Carried[UserWork], chosen: Chosen) -> Any:
     apart = chosen.layout.value == APART
     block_rows = chosen.block_rows.value
+    ds = _with_own_context(ds)
     if apart:
         ds = ds.map_batches(
             prepare, fn_kwargs={"carried": carried}, batch_size=None, batch_format="pyarrow", zero_copy_batch=True
@@ -107,6 +109,13 @@ def _built(ds: Any, carried: Carried[UserWork], chosen: Chosen) -> Any:
         udf_modifying_row_count=False,
         **own,
     )
+
+
+def _with_own_context(ds: Any) -> Any:
+    """The same dataset, whose executions are prompt; datasets share their context with those they were made from."""
+    own = ray.data.Dataset.copy(ds, _deep_copy=True)
+    own.context.custom_execution_callback_classes.append(Prompt)
+    return own
 
 
 def _column(work: UserWork, schema: Any) -> str | None:
