@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -11,9 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from headrace.bench.measures import MeasureFailed
+from headrace.bench.measures import Measure, MeasureFailed
 from headrace.bench.pipeline import targets
-from headrace.bench.ray import sleepers
+from headrace.bench.ray import benchmark, memory, sleepers
 from headrace.bench.ray.arithmetic import NotSteady, ideal_s, linearity, opening, overhead_ratio, steady
 from headrace.bench.ray.benchmark import run_ray
 from headrace.bench.ray.child import json_of_module, run_command
@@ -32,7 +33,7 @@ PERFECT = {
         for n in SLOTS
     },
     **{f"scaling/{way}/{n}": {"rows_per_s": 80.0 * n} for way in ("headrace", "ray") for n in WORKERS},
-    **{f"memory/{way}/{rows}": {"driver_rss_bytes": 2e8} for way in ("headrace", "ray") for rows in (10**5, 10**6)},
+    **{f"memory/{way}/{rows}": {"driver_rss_bytes": 2e8} for way in memory.WAYS for rows in (10**5, 10**6)},
 }
 
 
@@ -87,7 +88,8 @@ def test_every_target_is_judged_once_its_measures_are_there() -> None:
     assert len(rows) == len(TARGETS)
     assert [row["name"] for row in rows if not row["met"]] == []
     assert [row["name"] for row in targets({k: v for k, v in PERFECT.items() if k.startswith("memory")}, TARGETS)] == [
-        "driver's peak RSS, 10^6 / 10^5 rows"
+        "driver's peak RSS, 10^6 / 10^5 rows",
+        "the same in 4,000 / 400 parts",
     ]
 
 
@@ -177,3 +179,21 @@ def test_numbers_are_made_once(tmp_path: Path) -> None:
 def test_a_measure_that_there_is_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadOption, match="--only must be part of one of"):
         run_ray(out=tmp_path, work=tmp_path, repetitions=1, only="spark", photos=8)
+
+
+def test_what_is_not_measured_again_is_kept_while_versions_and_photos_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([1.0, 2.0, 3.0, 4.0])
+    monkeypatch.setattr(benchmark, "MEASURES", (Measure("startup/a", None), Measure("startup/b", None)))  # type: ignore[arg-type]
+    monkeypatch.setattr(benchmark, "prepare", lambda *_: None)
+    monkeypatch.setattr(benchmark, "measured", lambda *_: {"seconds": next(values)})
+
+    def told(only: str | None, photos: int) -> dict[str, float]:
+        run_ray(out=tmp_path, work=tmp_path, repetitions=1, only=only, photos=photos)
+        found = json.loads((tmp_path / "ray.json").read_text())["medians"]
+        return {name: numbers["seconds"] for name, numbers in found.items()}
+
+    assert told(None, 8) == {"startup/a": 1.0, "startup/b": 2.0}
+    assert told("b", 8) == {"startup/a": 1.0, "startup/b": 3.0}
+    assert told("b", 9) == {"startup/b": 4.0}

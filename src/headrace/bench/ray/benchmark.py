@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,13 +33,14 @@ _MAIN = ("rows_per_s", "seconds")
 def run_ray(*, out: Path, work: Path, repetitions: int, only: str | None, photos: int) -> None:
     """Runs every measure once a repetition, and writes medians and targets as `out`/ray.json.
 
-    Raises BadOption when no measure is called so, MeasureFailed.
+    only: measures with this in their names; of the others the file keeps what it has. Raises BadOption when no measure
+    is called so, MeasureFailed.
     """
     chosen = [measure for measure in MEASURES if only is None or only in measure.name]
     if not chosen:
         raise BadOption("--only", "part of one of " + ", ".join(measure.name for measure in MEASURES), only)
     bench = prepare(work, photos)
-    results: dict[str, list[Numbers]] = {measure.name: [] for measure in chosen}
+    results = _kept(out, photos) | {measure.name: [] for measure in chosen}
     for repetition in range(repetitions):
         for measure in (x for x in chosen if repetition < x.most):
             numbers = measured(measure, bench)
@@ -50,10 +52,26 @@ def run_ray(*, out: Path, work: Path, repetitions: int, only: str | None, photos
         print(f"{'ok  ' if row['met'] else 'MISS'} {row['name']}: {row['value']:.3f} ({row['asked']})")
 
 
+def _kept(out: Path, photos: int) -> dict[str, list[Numbers]]:
+    """What the file has of measures that there still are, of the same versions and photos."""
+    try:
+        before = json.loads((out / "ray.json").read_text())
+    except FileNotFoundError:
+        return {}
+    if (before["versions"], before["photos"]) != (_versions(), photos):
+        return {}
+    there = {measure.name for measure in MEASURES}
+    return {name: numbers for name, numbers in before["repetitions"].items() if name in there}
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _VERSIONS}
+
+
 def _write(out: Path, results: dict[str, list[Numbers]], photos: int) -> None:
     found = medians(results)
     body = {
-        "versions": {name: version(name) for name in _VERSIONS},
+        "versions": _versions(),
         "photos": photos,
         "counted": COUNTED,
         "targets": targets(found, TARGETS),

@@ -104,6 +104,7 @@ TARGETS = (
     ),
     Target("least of rate(n) / n x rate(1), n <= 16 workers", 0.95, **_linearity("headrace")),
     Target("driver's peak RSS, 10^6 / 10^5 rows", 1.05, at_most=True, **_growth("headrace")),
+    Target("the same in 4,000 / 400 parts", 1.05, at_most=True, **_growth("headrace-parts")),
 )
 
 

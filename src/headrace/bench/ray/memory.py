@@ -1,4 +1,4 @@
-"""The driver's peak memory over a cheap job of very many rows: its partitions, and so its accounts, grow with them.
+"""The driver's peak memory over a cheap job of very many rows, in partitions as they come and in very many of them.
 
 `python -m headrace.bench.ray.memory WAY DATA OUT` prints one JSON line. Only this process counts, which drives the run;
 Ray's own processes and its object store are others.
@@ -22,7 +22,7 @@ from headrace.bench.ray.child import peak_rss_bytes
 from headrace.bench.ray.ground import NotReady, slots
 from headrace.bench.ray.sleepers import doubled
 
-_PART_ROWS = 250  # 4,000 parts of 10^6 rows: what a part leaves behind in the driver counts 3,600 times
+_PART_ROWS = 250  # of "parts", 4,000 of 10^6 rows: what a part leaves behind in the driver counts 3,600 times
 _GROUP_ROWS = 10_000  # a row group
 
 
@@ -35,18 +35,22 @@ def make_numbers(folder: Path, rows: int) -> Path:
     return path
 
 
-def _headrace(data: Path, out: Path, parts: int) -> None:
+def _headrace(data: Path, out: Path) -> None:
+    hr.read_parquet(data).map_batches(doubled).write_parquet(out, engine="ray")
+
+
+def _headrace_parts(data: Path, out: Path) -> None:
     hr.read_parquet(data).map_batches(doubled).write_parquet(out, engine="ray", partition_rows=_PART_ROWS)
 
 
-def _ray(data: Path, out: Path, parts: int) -> None:
+def _ray(data: Path, out: Path) -> None:
     import ray
 
-    rows = ray.data.read_parquet(str(data), override_num_blocks=parts)
+    rows = ray.data.read_parquet(str(data), override_num_blocks=pq.read_metadata(data).num_rows // _PART_ROWS)
     rows.map_batches(doubled, batch_size=_PART_ROWS).write_parquet(str(out))
 
 
-WAYS: dict[str, Callable[[Path, Path, int], None]] = {"headrace": _headrace, "ray": _ray}
+WAYS: dict[str, Callable[[Path, Path], None]] = {"headrace": _headrace, "headrace-parts": _headrace_parts, "ray": _ray}
 
 
 def measure_once(way: str, data: Path, out: Path) -> dict[str, float]:
@@ -54,7 +58,7 @@ def measure_once(way: str, data: Path, out: Path) -> dict[str, float]:
     rows = pq.read_metadata(data).num_rows
     with slots(os.cpu_count() or 1):
         before, began = peak_rss_bytes(), time.perf_counter()
-        WAYS[way](data, out, rows // _PART_ROWS)
+        WAYS[way](data, out)
         seconds, peak = time.perf_counter() - began, peak_rss_bytes()
     written = pads.dataset(out, format="parquet").count_rows()
     if written != rows:
@@ -63,7 +67,6 @@ def measure_once(way: str, data: Path, out: Path) -> dict[str, float]:
         "driver_rss_bytes": peak,
         "imported_rss_bytes": before,
         "rows_per_s": rows / seconds,
-        "parts": rows // _PART_ROWS,
     }
 
 
