@@ -65,6 +65,38 @@ one = ray.data.ActorPoolStrategy(size=1)
 ds = ray.data.range(4, override_num_blocks=4).map_batches(Worker, compute=one, concurrency=2)
 assert len(ds.unique("worker")) == 1
 """,
+    "HR021, HR063, HR064: what a function may not give back, and one value that a DataFrame takes": """
+import pandas as pd
+
+def raised(name, give, **options):
+    try:
+        getattr(ray.data.range(2), name)(give, **options).materialize()
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return ""
+
+def one_value(batch):
+    batch["y"] = 1
+    return batch
+
+def of_generator(batch):
+    yield batch["id"], batch["id"]
+
+no_row = "Standalone Python objects are not allowed"
+for give in (lambda row: pd.DataFrame([row]), lambda row: pd.Series([1])):
+    assert no_row in raised("map", give)
+for give in (lambda row: row, lambda row: {**row}, lambda row: pd.DataFrame([row]), lambda row: [pd.DataFrame([row])]):
+    assert no_row in raised("flat_map", give)
+no_batches = (lambda batch: batch.update(y=1), lambda batch: len(batch), lambda batch: zip(batch), lambda batch: {1})
+for give in (*no_batches, of_generator):
+    assert "returned a value of type" in raised("map_batches", give)
+dropped = lambda frame: frame.drop(columns="id", inplace=True)
+assert "<class 'NoneType'>" in raised("map_batches", dropped, batch_format="pandas")
+for value in (1, "text", None, (1, 2), {}, {1}, map(str, [1, 2]), range(2)):
+    assert "expects all `dict` values" in raised("map_batches", lambda batch: {"y": value})
+assert "expects all `dict` values" in raised("map_batches", one_value)
+assert raised("map_batches", one_value, batch_format="pandas") == ""
+""",
     "HR024, HR048: a worker with a GPU takes a CPU as well, and one without is told nothing of GPUs": """
 def assigned(batch):
     given = ray.get_runtime_context().get_assigned_resources()

@@ -103,4 +103,14 @@ def tidy(frame: pl.LazyFrame) -> pl.LazyFrame:
 ray.data.from_items(rows).write_parquet("in")
 frame = tidy(pl.scan_parquet("in/*.parquet"))
 """,
+    "a generator's return, and what it hands on one by one": """
+import ray
+
+def parts(batch):
+    if not len(batch["x"]):
+        return []
+    yield from [batch, batch]
+
+ray.data.range(8).map_batches(parts).show()
+""",
 }

@@ -53,6 +53,28 @@ import ray
 
 ray.data.read_text("in/").map(lambda row: print(row)).write_parquet("out/")  # HR021
 """,
+    "tables, where a row is wanted": """
+import pandas as pd
+import pyarrow as pa
+import ray
+
+ds = ray.data.range(8)
+ds.map(lambda row: pd.DataFrame([row])).write_parquet("a/")  # HR021
+ds.map(lambda row: pa.table({"x": [1]})).write_parquet("b/")  # HR021
+ds.flat_map(lambda row: [pd.DataFrame([row])]).write_parquet("c/")  # HR021
+""",
+    "one row for flat_map, not a list of rows": """
+import ray
+
+def marked(row):
+    row["y"] = 1
+    return row  # HR021
+
+ds = ray.data.range(8)
+ds.flat_map(lambda row: {"x": row["id"]}).write_parquet("a/")  # HR021
+ds.flat_map(lambda row: {**row, "x": 1}).write_parquet("b/")  # HR021
+ds.flat_map(marked).write_parquet("c/")
+""",
 }
 
 GOOD = {
@@ -103,5 +125,33 @@ def words(row):
 
 ds = ray.data.read_text("in").flat_map(words)
 ds.flat_map(lambda row: [row] * 3).flat_map(lambda row: split(row["word"])).flat_map(split).write_parquet("out")
+""",
+    "one row for flat_map in a list, no row at all, and a generator of rows": """
+import ray
+from mine import split
+
+def rows(row):
+    yield {"x": row["id"]}
+
+def some(row):
+    if row["id"]:
+        return {}
+    found = {}
+    return split(row) or found
+
+def parts(splitter, row):
+    return splitter
+
+from functools import partial
+
+ds = ray.data.range(8).flat_map(rows).flat_map(lambda row: [{"x": 1}]).flat_map(some).flat_map(lambda row: (row, row))
+ds.flat_map(partial(parts, [{"x": 1}])).show()
+""",
+    "rows of a table": """
+import pandas as pd
+import ray
+
+ds = ray.data.range(8).map(lambda row: pd.DataFrame([row]).iloc[0].to_dict())
+ds.flat_map(lambda row: pd.DataFrame([row]).to_dict("records")).show()
 """,
 }

@@ -107,6 +107,23 @@ class Result:
     value: Value
     context: Context
 
+    @property
+    def written(self) -> Iterator[ast.expr | ast.stmt]:
+        """The expressions that are given back, of `a if x else b` both; the statement for a return without one.
+
+        Nothing for a bare yield: it may only be there to make the function a generator.
+        """
+        node = self.node.value if isinstance(self.node, ast.Expr) else self.node  # an Expr is a yield
+        left = [node.value if isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) else node]
+        while left:
+            one = left.pop()
+            if isinstance(one, ast.IfExp):
+                left += [one.orelse, one.body]
+            elif isinstance(one, ast.expr):
+                yield one
+            elif isinstance(self.node, ast.Return):
+                yield self.node
+
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Stored:
@@ -177,6 +194,28 @@ class Function:
         """What it puts into its batch, where it gives that batch back."""
         results = (v for r in (*self.returns, *self.yields) for v in possible(r.value))
         return self.stored if any(self.is_batch(v) for v in results) else []
+
+    @property
+    def is_undecorated(self) -> bool:
+        """Whether its callers get what it gives back: torch's decorators see to that, others may change it."""
+        return all(isinstance(d, Symbol) and d.path.startswith("torch.") for d in self.decorators)
+
+    @cached_property
+    def is_generator(self) -> bool:
+        """Whether it yields: a call of it gives a generator then, whatever it returns."""
+        yields = [n for n in self.parts if isinstance(n, ast.Yield | ast.YieldFrom)]
+        if not yields:
+            return False
+        inner = (f for f in self.parts if isinstance(f, FunctionNode) and f is not self.node)
+        others = {id(n) for f in inner for n in ast.walk(f)}
+        return any(id(n) not in others for n in yields)
+
+    @property
+    def given_back(self) -> list[Result]:
+        """What it returns; of a generator what it yields one by one."""
+        if not self.is_generator:
+            return self.returns
+        return [y for y in self.yields if not isinstance(getattr(y.node, "value", None), ast.YieldFrom)]
 
     @property
     def is_static(self) -> bool:

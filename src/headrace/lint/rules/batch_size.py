@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from headrace.lint.knowledge import CLOCKS, builds, may_ask_for_gpu, runs_model
 from headrace.lint.model.module import Module, reached
 from headrace.lint.model.records import Call, Operation, Udf
-from headrace.lint.model.values import Constant, Symbol
+from headrace.lint.model.values import UNKNOWN, Constant, Symbol, possible
 from headrace.lint.rule import Category, Finding, rule
 
 _TINY = 8  # rows: below it, a batch costs an accelerator about what one row does
@@ -169,6 +169,43 @@ def trial_below_one_batch(module: Module) -> Iterator[Finding]:
         if len(workers) > 1 and min(sizes) <= rows < min(sizes) * max(workers):
             message = f"the trial has {rows} rows: {max(workers)} workers do not get {min(sizes)} each"
             yield Finding(call.keyword_nodes[keyword], message)
+
+
+@rule(
+    id="HR062",
+    name="text-batch-size",
+    category=Category.BREAKS,
+    ray=">=2.56",
+    title='batch_size="default", or other text',
+    why="Ray compares the text with a number of rows: a TypeError when the pipeline runs",
+    fix="say batch_size=1024, or a size that you measured",
+    error="'>=' not supported between instances of 'str' and 'int'",
+    bad="""
+import ray
+
+def double(batch):
+    return {"id": batch["id"] * 2}
+
+ray.data.range(8).map_batches(double, batch_size="default").materialize()
+""",
+    good="""
+import ray
+
+def double(batch):
+    return {"id": batch["id"] * 2}
+
+ray.data.range(8).map_batches(double, batch_size=1024).materialize()
+""",
+    notes='"default" was 1024 rows until Ray 2.43, and a whole block, with a warning, until 2.55. Ray 2.60 knows one '
+    'text: `batch_size="auto"`, where no GPU is asked for.',
+)
+def text_batch_size(module: Module) -> Iterator[Finding]:
+    """A batch_size of map_batches that is text on every way, and not "auto"."""
+    for _, call in _batched(module):
+        sizes = possible(call.keywords.get("batch_size", UNKNOWN))
+        texts = [s.value for s in sizes if isinstance(s, Constant) and isinstance(s.value, str) and s.value != "auto"]
+        if len(texts) == len(sizes):
+            yield Finding(call.keyword_nodes["batch_size"], f"batch_size={texts[0]!r} is no number of rows")
 
 
 def _workers(call: Call) -> tuple[str, list[int]]:
