@@ -198,6 +198,10 @@ def test_rules_are_chosen_by_options_and_the_nearest_pyproject(
         ("ignore = 3", ["bad.py"], "is no list of rules"),
         ("per-file-ignores = 3", ["bad.py"], "is no table"),
         ("x = ", ["bad.py"], "pyproject.toml: cannot be read"),
+        ("select = []", ["bad.py"], "names no rule, so that nothing would be looked for"),
+        ("", ["bad.py", "--select", ""], "--select: names no rule"),
+        ("", [""], '"" is no path'),
+        ("", ["--explain", "HR035", "bad.py"], "--explain takes one rule and nothing else; leave out bad.py"),
         ("", ["missing.py"], "missing.py: no such file or directory"),
     ],
 )
@@ -247,3 +251,10 @@ def test_linting_runs_nothing_and_imports_neither_ray_nor_numpy(lint: Lint, tmp_
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.endswith("set()\n")
+
+
+def test_how_deep_python_calls_is_as_before_when_it_is_done(lint: Lint) -> None:
+    before = sys.getrecursionlimit()
+    Path("bad.py").write_text(BAD)
+    assert lint("bad.py")[0] == 1
+    assert sys.getrecursionlimit() == before

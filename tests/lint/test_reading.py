@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import pytest
 from lint_tables import found_in
@@ -79,13 +79,22 @@ def test_what_is_no_file_that_can_be_read_is_told(tmp_path: Path) -> None:
         found_files(["a" * 5000])
 
 
-def test_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def scandir(path: str) -> NoReturn:
-        raise PermissionError(13, "Permission denied", path)
+def test_folder_that_cannot_be_listed_is_told_and_the_rest_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "open.py").touch()
+    listed = os.scandir
+
+    def scandir(path: str) -> Any:
+        if str(path).endswith("private"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(BadInput, match="cannot be listed: Permission denied"):
-        found_files([str(tmp_path)])
+    first, second = found_files([str(tmp_path)])
+    assert (first.name, second.name) == ("open.py", "private")
+    assert [p.message for p in read(second).problems] == ["is a folder that cannot be listed"]
 
 
 def test_notebook_is_one_module_and_places_are_cell_and_line() -> None:
@@ -161,7 +170,7 @@ def test_block_that_does_not_parse_is_said_and_the_others_are_checked() -> None:
     [
         ("a.py", b"import ray\nx = (\n", "does not parse: '(' was never closed"),
         ("a.py", b"import ray\nx = '\xff'\n", "is not UTF-8"),
-        ("a.py", b"# coding: nonsense\n", "is not UTF-8: unknown encoding"),
+        ("a.py", b"# coding: nonsense\n", "has an unknown encoding: nonsense"),
         ("a.py", b"# coding: rot13\n", "cannot be read as rot13"),
         ("a.py", b"# coding: undefined\n", "cannot be read as undefined"),
         ("a.py", b"# coding: utf-8\n#\n#\xff", "is not UTF-8: byte 19"),

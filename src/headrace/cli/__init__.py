@@ -54,14 +54,16 @@ def _command() -> int:
             _complain(f"{text}; see headrace --help")
         code = 2
     except SystemExit as error:  # it would end the run as if it were done
-        _complain(f"code that the run loads called sys.exit({error.code})")
+        if not isinstance(error.__context__, BrokenPipeError):  # of `--help | head`, which has what it wants
+            _complain(f"code that the run loads called sys.exit({error.code})")
         code = 1
     except Exception as error:  # noqa: BLE001 - a fault of headrace's own: its traceback, as text that is safe to print
         for line in "".join(traceback.format_exception(error)).splitlines():
             print(f"  {printable(line)}", file=sys.stderr)  # noqa: T201 - its purpose
         code = 1
     if code == _INTERRUPTED:
-        _complain("interrupted; run the same command again to go on from here")
+        goes_on = "; run the same command again to go on from here" if sys.argv[1:2] != ["lint"] else ""
+        _complain(f"interrupted{goes_on}")
     return int(code)
 
 

@@ -242,7 +242,7 @@ def lint(
     from headrace.cli.lint import lint as lint_paths
 
     if explain is not None:
-        explain_rule(explain)
+        explain_rule(explain, paths or ())
         return
     lint_paths(paths or [], Asked(select or (), ignore or (), format, fix and not diff, diff))
 

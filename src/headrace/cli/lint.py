@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,29 @@ class Asked:
 
 def lint(paths: Sequence[str], asked: Asked) -> None:
     """Prints what is found; exits with 1 when something is."""
-    sys.setrecursionlimit(_FRAMES)
+    with _frames(_FRAMES):
+        _lint(paths, asked)
+
+
+@contextlib.contextmanager
+def _frames(count: int) -> Iterator[None]:
+    """Lets Python call so deep."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, count))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _lint(paths: Sequence[str], asked: Asked) -> None:
     report = FORMATS[one_of("--format", asked.format, FORMATS)]
     if not paths:
         raise UsageError(
             "no files were named; name scripts, notebooks, pages or folders of them, as headrace lint src/"
         )
+    if "" in paths:
+        raise UsageError('"" is no path; name files or folders, or . for this one')
     found: list[Located] = []
     files = found_files(paths)
     mended_count = 0
@@ -69,8 +87,10 @@ def lint(paths: Sequence[str], asked: Asked) -> None:
         raise typer.Exit(1)
 
 
-def explain(name: str) -> None:
-    """Prints what a rule is about."""
+def explain(name: str, paths: Sequence[str]) -> None:
+    """Prints what a rule is about. Raises UsageError where paths are named as well."""
+    if paths:
+        raise UsageError(f"--explain takes one rule and nothing else; leave out {paths[0]}")
     rules = all_rules()
     for one in sorted(rule_ids([name], "--explain")):
         sys.stdout.write(explained(rules[one]) + "\n")

@@ -10,7 +10,6 @@ import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 from headrace.core.errors import BadInput
 from headrace.lint.notebook import read_notebook
@@ -49,19 +48,16 @@ def _named(text: str) -> Iterable[Path]:
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder, onerror=_refuse):
+    unlisted: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=lambda error: unlisted.append(Path(error.filename))):
         folders[:] = sorted(f for f in folders if not _is_skipped(Path(place, f)))
         yield from (Path(place, f) for f in sorted(files) if Path(f).suffix.lower() in _SOUGHT and f[0] != ".")
-
-
-def _refuse(error: OSError) -> NoReturn:
-    why = f"cannot be listed: {error.strerror}"
-    raise BadInput(str(error.filename), why, "name the files and folders beside it") from error
+    yield from unlisted  # `read` says of each what it is
 
 
 def _is_skipped(folder: Path) -> bool:
     name = folder.name
-    return name[0] == "." or name in _SKIPPED or name.endswith(".egg-info") or (folder / "pyvenv.cfg").exists()
+    return name[0] == "." or name in _SKIPPED or name.endswith(".egg-info") or os.path.exists(folder / "pyvenv.cfg")  # noqa: PTH110 - Path's raises where it may not look
 
 
 def read(path: Path) -> Source:
@@ -69,6 +65,8 @@ def read(path: Path) -> Source:
     shown = path.as_posix()
     try:
         about = path.stat()
+        if stat.S_ISDIR(about.st_mode):
+            return _unread(shown, "is a folder that cannot be listed")
         if not stat.S_ISREG(about.st_mode):
             return _unread(shown, "is no regular file")
         if about.st_size > _LARGEST_BYTES:
@@ -87,7 +85,8 @@ def read_bytes(path: str, content: bytes) -> Source:
         try:
             encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
         except SyntaxError as error:
-            return _unread(path, f"is not UTF-8: {error.msg}")
+            unknown = str(error.msg).startswith("unknown encoding")
+            return _unread(path, f"{'has an' if unknown else 'is not UTF-8:'} {error.msg}")
     try:
         raw = content.decode(encoding)
     except UnicodeDecodeError as error:

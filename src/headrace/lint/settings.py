@@ -46,7 +46,7 @@ def settings_for(path: Path, select: Sequence[str], ignore: Sequence[str]) -> Se
     Raises BadInput for a pyproject.toml that cannot be read, and for rules and keys that there are not.
     """
     found = _nearest(Path(os.path.realpath(path)).parent)
-    chosen = rule_ids(select, "--select") if select else found.select
+    chosen = _some(rule_ids(select, "--select"), "--select") if select else found.select
     return Settings(chosen, found.ignore | rule_ids(ignore, "--ignore"), found.per_file, found.folder)
 
 
@@ -79,9 +79,12 @@ def _nearest(folder: Path) -> Settings:
 def _table(file: Path) -> dict[str, Any] | None:
     try:
         tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
-        found = tool.get("headrace", {}).get("lint") if isinstance(tool, dict) else None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(str(file), f"cannot be read: {error}", "mend it") from error
+    own = tool.get("headrace", {}) if isinstance(tool, dict) else {}
+    if not isinstance(own, dict):
+        raise BadInput(str(file), "tool.headrace is no table", "write [tool.headrace.lint]")
+    found = own.get("lint")
     if found is not None and not isinstance(found, dict):
         raise BadInput(str(file), "tool.headrace.lint is no table", "write [tool.headrace.lint]")
     return found
@@ -91,12 +94,20 @@ def _parsed(table: Mapping[str, Any], file: Path) -> Settings:
     for key in table:
         if key not in _KEYS:
             raise BadInput(f"{file} [tool.headrace.lint]", f"there is no key {key}", _suggestion(key, _KEYS))
-    select = _ids(table["select"], f"{file}: select") if "select" in table else None
+    select = _some(_ids(table["select"], f"{file}: select"), f"{file}: select") if "select" in table else None
     per_file = table.get("per-file-ignores", {})
     if not isinstance(per_file, dict):
         raise BadInput(f"{file}: per-file-ignores", "is no table", 'write per-file-ignores = {"old/*.py" = ["HR010"]}')
     ignores = {p: _ids(names, f"{file}: per-file-ignores of {p}") for p, names in per_file.items()}
     return Settings(select, _ids(table.get("ignore", []), f"{file}: ignore"), ignores, file.parent)
+
+
+def _some(ids: frozenset[str], where: str) -> frozenset[str]:
+    if not ids:
+        raise BadInput(
+            where, "names no rule, so that nothing would be looked for", "name some, as HR001, or leave it out"
+        )
+    return ids
 
 
 def _ids(names: object, where: str) -> frozenset[str]:

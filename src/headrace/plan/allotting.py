@@ -75,7 +75,7 @@ def demands(legs: Sequence[Leg]) -> list[Demand]:
     """What must find room at once: every pool's least, and a task of each of the other legs."""
     return [
         Demand(
-            stage=leg.name,
+            stage=leg.stages[0] if leg.pooled else leg.name,
             workers=leg.needs.workers[0] if leg.pooled and leg.needs.workers is not None else 1,
             num_cpus=leg.needs.num_cpus or 0.0,
             num_gpus=leg.needs.num_gpus or 0.0,

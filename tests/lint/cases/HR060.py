@@ -8,6 +8,12 @@ ray.init()
 ray.data.range(3).show()
 ray.init(num_cpus=2)  # HR060
 """,
+    "told not to be lenient": """
+import ray
+
+ray.init()
+ray.init(ignore_reinit_error=False)  # HR060
+""",
     "by name, and in a function": """
 from ray import data, init
 

@@ -65,4 +65,5 @@ def _is_of_scripts(module: Module) -> bool:
 
 
 def _may_be_repeated(call: Call) -> bool:
-    return call.is_open or call.keywords.keys() & {"ignore_reinit_error", "allow_multiple"} != set()
+    allowing = call.keywords.keys() & {"ignore_reinit_error", "allow_multiple"}
+    return call.is_open or any(call.constant(name) is not False for name in allowing)
