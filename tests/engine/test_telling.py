@@ -36,6 +36,20 @@ def test_stage_with_few_batches_is_sampled_as_well_as_one_with_many() -> None:
     assert infer.batch_ms_p50 == 5.0
 
 
+def test_busy_shares_are_those_of_the_last_seconds_though_a_cluster_tells_them_in_lumps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A partition's worker tells what it has spent when it is done: 2 s of work, all at once."""
+    now, told = [0.0], list[float]()
+    monkeypatch.setattr(watch.time, "perf_counter", lambda: now[0])
+    busy = lambda: {"infer": (2.0 * (now[0] // 4), 1)}  # noqa: E731
+    telling = watch.Watch(SimpleNamespace(rows=1, rejected=0), 2, busy, lambda p: told.append(p.busy["infer"]))
+    for quarter in range(1, 121):
+        now[0] = quarter / 4
+        telling.tell()
+    assert all(share == pytest.approx(0.5, abs=0.15) for share in told[40:])
+
+
 def test_on_progress_that_raises_stops_the_run_where_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "EVERY_S", 0.001)
     called, counted = threading.Event(), SimpleNamespace(rows=1, rejected=0)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """rows: finished so far in this session, of `rows_total`. busy: each stage's busy share (0..1) since the
-    last one."""
+    """rows: finished so far in this session, of `rows_total`. busy: each stage's busy share (0..1) in the last
+    10 seconds."""
 
     rows: int
     rows_total: int

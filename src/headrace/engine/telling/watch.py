@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from headrace.core.progress import OnProgress, Progress
 
 EVERY_S = 0.25
+_WINDOW_S = 10.0  # of busy shares: a cluster's workers tell what they have spent once a partition
 
 Busy = Callable[[], Mapping[str, tuple[float, int]]]
 """Busy seconds of each stage up to now, and how many batches it works on at once."""
@@ -24,25 +26,32 @@ class Counted(Protocol):
 
 
 class Watch:
-    """Calls `on_progress` with what has come out, and what each stage did since it was last called."""
+    """Calls `on_progress` with what has come out, and what each stage did in the last seconds."""
 
     def __init__(self, counted: Counted, rows_total: int, busy: Busy, on_progress: OnProgress) -> None:
         self._counted, self._rows_total, self._busy, self._on_progress = counted, rows_total, busy, on_progress
-        self._began = self._last = time.perf_counter()
-        self._busy_before = {name: seconds for name, (seconds, _) in busy().items()}
+        self._began = time.perf_counter()
+        self._before = deque([(self._began, _seconds(busy()))])
 
     def tell(self) -> None:
         """Tells it once."""
         counted, now, busy = self._counted, time.perf_counter(), self._busy()
         rate = counted.rows / (now - self._began)
         left = self._rows_total - counted.rows
+        while len(self._before) > 1 and self._before[1][0] <= now - _WINDOW_S:
+            self._before.popleft()
+        since, spent = self._before[0]
         shares = {
-            name: (seconds - self._busy_before.get(name, 0.0)) / max(1e-6, workers * (now - self._last))
+            name: min(1.0, (seconds - spent.get(name, 0.0)) / max(1e-6, workers * (now - since)))
             for name, (seconds, workers) in busy.items()
         }
-        self._last, self._busy_before = now, {name: seconds for name, (seconds, _) in busy.items()}
+        self._before.append((now, _seconds(busy)))
         eta = left / rate if rate > 0 else None
         self._on_progress(Progress(counted.rows, self._rows_total, counted.rejected, rate, eta, shares))
+
+
+def _seconds(busy: Mapping[str, tuple[float, int]]) -> dict[str, float]:
+    return {name: seconds for name, (seconds, _) in busy.items()}
 
 
 def watch(
