@@ -74,6 +74,13 @@ def test_any_number_of_classes_finds_room_on_a_cluster_of_any_size(cpus: int) ->
     assert all(0 <= (needs.num_cpus or 0.0) <= 1 for needs in given.values())
 
 
+@pytest.mark.parametrize(("workers", "has_room"), [(4, True), (5, False), (50, False), ((1, 50), True)])
+def test_workers_that_a_user_asks_for_are_not_squeezed_to_nothing(workers: Any, has_room: bool) -> None:
+    recipe, cluster = items(A, concurrency=workers), Cluster((Node("a", 2),))
+    chosen = allotted(legs(recipe), recipe, cluster)
+    assert (unmet(demands(chosen), cluster) is None) == has_room
+
+
 def test_what_the_user_asks_for_is_left_as_it_is() -> None:
     needs = allot(items(A, num_cpus=2, concurrency=(1, 3), resources={"d": 1}), Node("a", 8, resources={"d": 4}))[
         "A+write"

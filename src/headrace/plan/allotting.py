@@ -15,6 +15,8 @@ from headrace.plan.plan import Choice
 from headrace.plan.recipe import READ, WRITE, Recipe
 from headrace.plan.shape import READ_CPUS, WRITE_CPUS, defaults
 
+_LEAST_SHARE = 0.25  # of a CPU: more workers of one core only take turns
+
 
 def allotted(
     legs: Sequence[Leg], recipe: Recipe, cluster: Cluster, *, model_workers: int | None = None
@@ -22,19 +24,28 @@ def allotted(
     """The legs with nothing left open that a cluster is asked for; model_workers: of a model that says nothing else."""
     models = {n for n, step in zip(recipe.names, recipe.steps, strict=True) if isinstance(step, Inference)}
     whole = tuple(replace(leg, needs=_needs(leg, leg.stages[0] in models, cluster, model_workers)) for leg in legs)
-    return whole if unmet(demands(whole), cluster) is None else _squeezed(legs, whole, cluster)
+    if unmet(demands(whole), cluster) is None:
+        return whole
+    counted = [leg.needs.workers is not None or (model_workers is not None and leg.stages[0] in models) for leg in legs]
+    return _squeezed(legs, whole, cluster, counted)
 
 
-def _squeezed(legs: Sequence[Leg], whole: Sequence[Leg], cluster: Cluster) -> tuple[Leg, ...]:
+def _squeezed(legs: Sequence[Leg], whole: Sequence[Leg], cluster: Cluster, counted: Sequence[bool]) -> tuple[Leg, ...]:
     """Pools whose CPUs nobody chose get an equal part of what is left beside a reader, where that is less: on a small
-    cluster several would find no room at once."""
+    cluster several would find no room at once.
+
+    counted: whether the user said how many workers there are. Several of them with less than a quarter of a CPU each
+    are left as they are, which there is no room for.
+    """
     open_pools = [leg.pooled and leg.needs.num_cpus is None for leg in legs]
     taken = [_least_cpus(leg) for leg, is_open in zip(whole, open_pools, strict=True) if leg.pooled and not is_open]
     workers = sum((leg.needs.workers or (1, 1))[0] for leg, is_open in zip(whole, open_pools, strict=True) if is_open)
     share = math.floor(100 * max(0.0, cluster.cpus - READ_CPUS - sum(taken)) / max(1, workers)) / 100
     return tuple(
-        replace(leg, needs=replace(leg.needs, num_cpus=min(share, leg.needs.num_cpus or 0.0))) if is_open else leg
-        for leg, is_open in zip(whole, open_pools, strict=True)
+        replace(leg, needs=replace(leg.needs, num_cpus=min(share, leg.needs.num_cpus or 0.0)))
+        if is_open and not (has_count and share < _LEAST_SHARE and (leg.needs.workers or (1, 1))[0] > 1)
+        else leg
+        for leg, is_open, has_count in zip(whole, open_pools, counted, strict=True)
     )
 
 
