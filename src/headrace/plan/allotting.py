@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from headrace.core.contracts import Inference
 from headrace.core.needs import Needs
-from headrace.plan.cluster import Cluster
+from headrace.plan.cluster import Cluster, counted_nodes
 from headrace.plan.feasible import Demand, unmet
 from headrace.plan.legs import Leg
 from headrace.plan.plan import Choice
@@ -114,4 +114,5 @@ def _shown(needs: Needs) -> str:
 
 def _why(leg: Leg, cluster: Cluster) -> str:
     kind = "a pool of workers, each of which loads once" if leg.pooled else "tasks"
-    return f"{kind}; the cluster has {len(cluster.nodes)} nodes, {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs"
+    nodes = counted_nodes(len(cluster.nodes))
+    return f"{kind}; the cluster has {nodes}, {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs"

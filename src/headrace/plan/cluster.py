@@ -48,3 +48,8 @@ class Cluster:
     def object_store_bytes(self) -> int:
         """The object stores of all nodes."""
         return sum(node.object_store_bytes for node in self.nodes)
+
+
+def counted_nodes(count: int) -> str:
+    """As text: "1 node", "2 nodes"."""
+    return "1 node" if count == 1 else f"{count} nodes"

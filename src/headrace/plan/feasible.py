@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headrace.plan.cluster import Cluster, Node
+from headrace.plan.cluster import Cluster, Node, counted_nodes
 from headrace.plan.packing import Demand, packed, rooms, selects
 
 __all__ = ["Demand", "unmet"]
@@ -50,7 +50,8 @@ def _unmet_alone(demand: Demand, cluster: Cluster) -> str | None:
             return f"{asks}; no node{of} has any {name}; ask for what there is, or add a node that has it"
         if amount > largest:
             total = sum(_amount(node, name) for node in meant)
-            has = f"the largest node{of} has {largest:g} {_plural(name, largest)} ({total:g} on {_nodes(len(meant))})"
+            of_all = f"{total:g} on {counted_nodes(len(meant))}"
+            has = f"the largest node{of} has {largest:g} {_plural(name, largest)} ({of_all})"
             return f"{asks}; {has}; ask for less, or add a larger node"
     if not any(room.fits(demand) for room in rooms(cluster)):
         return f"{asks}; no node{of} has all of that at once; ask for less, or add a node that has it"
@@ -75,9 +76,9 @@ def _short(pool: Demand, cluster: Cluster) -> str:
         having = [node for node in meant if _amount(node, name) > 0]
         total = sum(_amount(node, name) for node in having)
         if amount * pool.workers > total:
-            where = f"{len(having)} of {_nodes(len(cluster.nodes))}"
+            where = f"{len(having)} of {counted_nodes(len(cluster.nodes))}"
             return f"the cluster has {total:g} {_plural(name, total)} for it on {where}"
-    return f"no more than {_most(pool, cluster)} of them fit on its {_nodes(len(cluster.nodes))}"
+    return f"no more than {_most(pool, cluster)} of them fit on its {counted_nodes(len(cluster.nodes))}"
 
 
 def _most(pool: Demand, cluster: Cluster) -> int:
@@ -120,17 +121,13 @@ def _has(cluster: Cluster) -> str:
     cpus, gpus = cluster.cpus, cluster.gpus
     return (
         f"the cluster has {cpus:g} {_plural('CPU', cpus)} and {gpus:g} {_plural('GPU', gpus)} "
-        f"on {_nodes(len(cluster.nodes))}"
+        f"on {counted_nodes(len(cluster.nodes))}"
     )
 
 
 def _amount(node: Node, name: str) -> float:
     own = {"CPU": node.cpus, "GPU": node.gpus}
     return own[name] if name in own else node.resources.get(name, 0.0)
-
-
-def _nodes(count: int) -> str:
-    return "1 node" if count == 1 else f"{count} nodes"
 
 
 def _plural(name: str, amount: float) -> str:

@@ -18,7 +18,7 @@ from headrace.engine.ray_data.seeing import require_seen
 from headrace.engine.telling.clock import RunClock
 from headrace.job.job import Settings
 from headrace.plan.allotting import allotted, demands, leg_choices
-from headrace.plan.cluster import Cluster
+from headrace.plan.cluster import Cluster, counted_nodes
 from headrace.plan.draft import draft
 from headrace.plan.feasible import unmet
 from headrace.plan.legs import Leg, legs
@@ -56,7 +56,7 @@ class ClusterSession:
         one = Choice(1, "a reader takes one CPU; there are as many as the cluster has room for")
         return replace(
             plan,
-            engine=Choice("ray", f"{where}: {len(self.cluster.nodes)} nodes, {self.cluster.cpus:g} CPUs"),
+            engine=Choice("ray", f"{where}: {counted_nodes(len(self.cluster.nodes))}, {self.cluster.cpus:g} CPUs"),
             prepare_workers=plan.prepare_workers if plan.prepare_workers.given else one,
             io_concurrency=plan.io_concurrency if plan.io_concurrency.given or recipe.listing.remote else one,
             stages={},
