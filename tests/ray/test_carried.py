@@ -21,7 +21,7 @@ pytest.importorskip("ray")
 from headrace.engine.flow.assembling import Written
 from headrace.engine.flow.workshop import Care, Workshop
 from headrace.engine.ray_data.carried import Carried, carry, packed
-from headrace.engine.ray_data.line import Line
+from headrace.engine.ray_data.line import line_of_batches
 from headrace.engine.ray_data.model_apart import model_apart, parts_of
 from headrace.engine.ray_data.user_modules import user_modules
 from headrace.job.job import Settings
@@ -291,7 +291,7 @@ def test_a_line_that_is_closed_ends_its_threads(photo_folder: Path) -> None:
     recipe = make_recipe(hr.read_images(photo_folder).map_batches(_unchanged).job)
     plan = draft(recipe, Settings(batch_size=4), machine, saved={})
     shop = Workshop(recipe, plan, machine, Written("path", "image", keep_images=False), None, Care())
-    line = Line(shop, queue_bytes=1 << 20, stall_timeout_s=60.0)
+    line = line_of_batches(shop, queue_bytes=1 << 20, stall_timeout_s=60.0)
     started = set(threading.enumerate()) - before
     line.close()
     for thread in started:

@@ -20,7 +20,7 @@ from headrace.engine.flow.preparing import Piece
 from headrace.engine.flow.workshop import Care, Workshop
 from headrace.engine.ray_data.attempts import PartitionRecorder
 from headrace.engine.ray_data.carried import Carried
-from headrace.engine.ray_data.line import Line
+from headrace.engine.ray_data.line import Line, line_of_batches
 from headrace.engine.ray_data.payload import MOST_BYTES, Parcel
 from headrace.engine.ray_data.work import Raised, Told, Work
 from headrace.engine.settling.model import opened_model
@@ -78,7 +78,7 @@ class LegWorker:
         meters = self.shop.meters | ({WRITE: self._writing} if WRITE in leg.stages else {})
         self._telling = Telling(f"{os.uname().nodename}/{os.getpid()}", meters)
         self._cpu_before, self._infers, self._meters = cpu_s(), infers, meters
-        self._line: Line | None = None
+        self._line: Line[Iterable[Batch]] | None = None
         self._opening = threading.Lock()
 
     @property
@@ -178,12 +178,12 @@ class LegWorker:
         working = frozenset(name for name, salvage in self.shop.salvages.items() if salvage.works)
         self._recorder.end(partition.number, working)
 
-    def open_line(self) -> Line:
+    def open_line(self) -> Line[Iterable[Batch]]:
         """The leg's steps, opened at the first call."""
         with self._opening:
             if self._line is None:
                 timeout_s = self._work.stall_timeout_s
-                self._line = Line(self.shop, queue_bytes=self._queue_bytes, stall_timeout_s=timeout_s)
+                self._line = line_of_batches(self.shop, queue_bytes=self._queue_bytes, stall_timeout_s=timeout_s)
             return self._line
 
     def close(self) -> None:
